@@ -1,0 +1,5 @@
+module culprit
+
+go 1.26
+
+require github.com/klauspost/compress v1.20.3 // indirect
