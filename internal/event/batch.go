@@ -28,6 +28,7 @@ type Batch struct {
 	// latest @timestamp of all events read, these included; both zero when none had a time.
 	Skipped     int
 	First, Last int64
+	Packets     int // packets read, by a capture's reader: its events are flows and names
 
 	Bad     []Bad    // records that could not be used, at most maxBad of them
 	BadMore int      // further ones
@@ -73,7 +74,7 @@ func (b *Batch) Reset() {
 	b.used = b.used[:0]
 	b.extra = b.extra[:0]
 	clear(b.extraAt[:b.Len])
-	b.Len, b.bytes, b.Skipped, b.BadMore = 0, 0, 0, 0
+	b.Len, b.bytes, b.Skipped, b.Packets, b.BadMore = 0, 0, 0, 0, 0
 	b.First, b.Last, b.seen = 0, 0, false
 	b.Bad, b.Notes = b.Bad[:0], b.Notes[:0]
 }
@@ -92,10 +93,11 @@ func (b *Batch) Next() {
 // Skip counts an event that was read at time t but is left out.
 func (b *Batch) Skip(t int64) {
 	b.Skipped++
-	b.saw(t)
+	b.Saw(t)
 }
 
-func (b *Batch) saw(t int64) {
+// Saw widens First and Last to t: something of the source happened then that is no event of its own, a packet say.
+func (b *Batch) Saw(t int64) {
 	if !b.seen {
 		b.First, b.Last, b.seen = t, t, true
 		return
@@ -198,7 +200,7 @@ func (b *Batch) AddInt(f Field, v int64) {
 func (b *Batch) PutTime(f Field, ns int64) {
 	b.PutInt(f, ns)
 	if f == Timestamp {
-		b.saw(ns)
+		b.Saw(ns)
 	}
 }
 

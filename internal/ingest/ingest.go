@@ -21,6 +21,7 @@ type Summary struct {
 	Format      *format.Format // nil when nobody claims it
 	Size        int64          // bytes as stored, -1 unknown
 	Events      int64          // read, those left out because nobody wanted them included
+	Packets     int64          // read from a capture; its events are flows and names
 	First, Last int64          // earliest and latest @timestamp; both 0 when none
 	Basis       string         // how its times are known: event.BasisUTC, ...; "" when it has no events
 	Bad         []event.Bad    // records that could not be used: the first of them
@@ -139,13 +140,14 @@ func open(src *format.Source, o Options, s *Summary) (format.Reader, error) {
 
 func (s *Summary) add(b *event.Batch) {
 	n := int64(b.Len + b.Skipped)
-	if n > 0 && (b.First != 0 || b.Last != 0) {
+	if (n > 0 || b.Packets > 0) && (b.First != 0 || b.Last != 0) {
 		if s.First == 0 && s.Last == 0 {
 			s.First, s.Last = b.First, b.Last
 		}
 		s.First, s.Last = min(s.First, b.First), max(s.Last, b.Last)
 	}
 	s.Events += n
+	s.Packets += int64(b.Packets)
 	if s.Basis == "" && b.Len > 0 {
 		s.Basis = string(b.Str(event.TimeBasis, 0))
 	}
