@@ -273,6 +273,6 @@ var infos = [NumFields]Info{
 	{"culprit.reason", Keyword, "Why nobody could be named.", "Attribution"},
 	{"culprit.evidence", Keywords, "The records that decided: source:record and what they say.", "Attribution"},
 	{"culprit.candidates", Keywords, "Processes that could have made the flow, best first.", "Attribution"},
-	{"culprit.list.type", Keyword, "What a list's entry is: net, range, ip, name.", "Lists"},
+	{"culprit.list.type", Keyword, "What a list's entry is: net, range, ip, name, hash.", "Lists"},
 	{"culprit.list.value", Keyword, "The entry as written.", "Lists"},
 }
