@@ -134,6 +134,13 @@ const (
 	Reason                          // culprit.reason
 	Evidence                        // culprit.evidence
 	Candidates                      // culprit.candidates
+	End                             // culprit.end
+	PeerLevel                       // culprit.peer.level
+	PeerRule                        // culprit.peer.rule
+	PeerHost                        // culprit.peer.host
+	PeerProcessName                 // culprit.peer.process.name
+	PeerProcessPID                  // culprit.peer.process.pid
+	PeerProcessExecutable           // culprit.peer.process.executable
 	ListType                        // culprit.list.type
 	ListValue                       // culprit.list.value
 
@@ -273,6 +280,13 @@ var infos = [NumFields]Info{
 	{"culprit.reason", Keyword, "Why nobody could be named.", "Attribution"},
 	{"culprit.evidence", Keywords, "The records that decided: source:record and what they say.", "Attribution"},
 	{"culprit.candidates", Keywords, "Processes that could have made the flow, best first.", "Attribution"},
+	{"culprit.end", Keyword, "The end of the flow that the named process is at: source or destination.", "Attribution"},
+	{"culprit.peer.level", Keyword, "How sure the process at the other end is, where one is known.", "Attribution"},
+	{"culprit.peer.rule", Keyword, "The rule that decided on it.", "Attribution"},
+	{"culprit.peer.host", Keyword, "Its machine.", "Attribution"},
+	{"culprit.peer.process.name", Keyword, "File name of its image.", "Attribution"},
+	{"culprit.peer.process.pid", Long, "Its process ID.", "Attribution"},
+	{"culprit.peer.process.executable", Keyword, "Full path of its image.", "Attribution"},
 	{"culprit.list.type", Keyword, "What a list's entry is: net, range, ip, name, hash.", "Lists"},
 	{"culprit.list.value", Keyword, "The entry as written.", "Lists"},
 }
