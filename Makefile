@@ -1,0 +1,31 @@
+# What people and CI run. `make` alone shows the answer on an invented case; `make test` is everything CI runs but fuzzing and benchmarks.
+.PHONY: demo test build check generate fuzz bench
+
+demo: build
+	./culprit demo --dir culprit-demo
+
+build:
+	go build -o culprit ./cmd/culprit
+
+test: check
+	go test -race ./...
+
+# Tools are pinned in tool.mod so that they are no dependency of culprit itself.
+check: generate
+	@git diff --exit-code -- internal/event docs/fields.md || (echo "generated files are stale: commit what make generate wrote" && false)
+	@test -z "$$(go tool -modfile=tool.mod gofumpt -l . | tee /dev/stderr)" || (echo "run: go tool -modfile=tool.mod gofumpt -w ." && false)
+	go vet ./...
+	go tool -modfile=tool.mod staticcheck ./...
+
+generate:
+	go generate ./internal/event
+
+# FUZZTIME a target: short in CI, long by hand.
+FUZZTIME ?= 5s
+fuzz:
+	@for t in $$(grep -rlE '^func Fuzz' --include='*_test.go' internal | xargs grep -oE '^func Fuzz[A-Za-z0-9]*' | sed 's/:func /:/'); do \
+		echo "fuzz $$t"; go test -run '^$$' -fuzz "^$${t##*:}\$$" -fuzztime $(FUZZTIME) ./$$(dirname $${t%%:*}) || exit 1; done
+
+BENCHTIME ?= 5x
+bench:
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/...
