@@ -20,6 +20,7 @@ const (
 	Null
 	Array
 	Object // only as an element of an array, and for {}
+	Plain  // no JSON: text that needs no taking out of escapes, put in by who uses the package
 )
 
 // A Value is a JSON value, not decoded: of a String what stands between the quotes, of anything else its text.
