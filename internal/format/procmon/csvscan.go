@@ -1,0 +1,276 @@
+package procmon
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+const (
+	csvBuffer = 1 << 20 // bytes asked of the stream at a time
+	maxRow    = 16 << 20
+	maxCells  = 512
+
+	// A quote that is never closed, or only by the next row's, spoils no more than its line: reading goes on with the line
+	// behind it. It sends the search for its end through everything that follows, so searches that came to nothing may
+	// cost minSearch each and searchPerByte for every byte read since: a file full of such quotes is still read in linear
+	// time.
+	minSearch     = 16 << 10
+	searchPerByte = 4
+	// maxReopen is how often a row is taken apart again because a quote inside it turned out not to close anything.
+	maxReopen = 4
+)
+
+// A csvScanner cuts a stream into rows and rows into cells. A row ends at a LF or CRLF outside quotes; a bare CR is text,
+// because Procmon writes the lines of an environment block as CR and a semicolon. It reads minimal quoting as well as
+// Procmon's own, in which every cell is quoted, and it copies nothing: cells point into its buffer.
+type csvScanner struct {
+	r     io.Reader
+	sep   byte
+	width int // cells a row has; 0 while nobody knows
+
+	buf      []byte
+	pos, end int   // the unread part of buf
+	base     int64 // offset of buf[0] in the source
+	line     int64 // number of the line at pos, from 1
+	err      error // of r: io.EOF, or what broke
+
+	budget int64 // bytes the next search for a closing quote may look through
+
+	row   []byte // the row next gave, without its line end
+	cells []csvCell
+	text  []byte // an unescaped cell
+}
+
+// A csvCell is a part of the row: what stands between its quotes, if it has any.
+type csvCell struct {
+	from, to uint32
+	escaped  bool // it holds quotes that are doubled
+}
+
+func newCSVScanner(r io.Reader, sep byte) *csvScanner {
+	return &csvScanner{r: r, sep: sep, buf: make([]byte, csvBuffer), line: 1, budget: maxRow}
+}
+
+// A badRow is a row that can't be used. Reading goes on behind it.
+type badRow struct{ what string }
+
+func (e *badRow) Error() string { return e.what }
+
+var errLongLine = errors.New("the line doesn't end") // found by lineEnd, told by skipLine
+
+// next reads a row and gives its first line's number and its offset. The row and its cells are valid until the next call.
+// The error is a *badRow, or the stream's, which is io.EOF at the end.
+func (s *csvScanner) next() (line, off int64, err error) {
+	line, off = s.line, s.base+int64(s.pos)
+	n, err := s.lineEnd(0)
+	switch {
+	case err == errLongLine:
+		return line, off, s.skipLine()
+	case n == 0:
+		return line, off, err
+	case err != nil && err != io.EOF:
+		s.take(n, 1)
+		return line, off, err
+	}
+	if s.split(n) {
+		s.take(n, 1)
+		return line, off, nil
+	}
+	open := len(s.cells)
+	m, lines, ok := s.closing(n, err)
+	if ok && (s.width == 0 || len(s.cells) == s.width) {
+		s.take(m, lines)
+		return line, off, nil
+	}
+	s.budget = minSearch
+	s.take(n, 1)
+	return line, off, &badRow{fmt.Sprintf("the quote opened in cell %d is never closed", open)}
+}
+
+// closing looks for the end of a row whose first n bytes, a line, end inside quotes; err is what lineEnd gave with n. It
+// gives the row's bytes and lines.
+func (s *csvScanner) closing(n int, err error) (int, int64, bool) {
+	limit := int(min(s.budget, maxRow))
+	lines := int64(1)
+	for tries := 0; err == nil && tries < maxReopen && n < limit; {
+		m := 0
+		m, err = s.lineEnd(n)
+		if m == n || err != nil && err != io.EOF {
+			break
+		}
+		odd := bytes.Count(s.buf[s.pos+n:s.pos+m], []byte{'"'})&1 == 1
+		n = m
+		lines++
+		if !odd {
+			continue
+		}
+		if s.split(n) {
+			return n, lines, true
+		}
+		tries++
+	}
+	return 0, 0, false
+}
+
+// take moves past n bytes and the lines they are.
+func (s *csvScanner) take(n int, lines int64) {
+	s.pos += n
+	s.line += lines
+	if s.budget < maxRow {
+		s.budget += searchPerByte * int64(n)
+	}
+}
+
+// lineEnd gives how many unread bytes there are up to and with the first LF at or behind from. At the end of the stream it
+// gives all that is left, and the stream's error.
+func (s *csvScanner) lineEnd(from int) (int, error) {
+	for {
+		w := s.buf[s.pos:s.end]
+		if i := bytes.IndexByte(w[from:], '\n'); i >= 0 {
+			return from + i + 1, nil
+		}
+		from = len(w)
+		switch {
+		case from >= maxRow:
+			return from, errLongLine
+		case s.err != nil:
+			return from, s.err
+		}
+		s.fill()
+	}
+}
+
+// fill reads more, behind the unread part, which it moves to the front of the buffer if it must.
+func (s *csvScanner) fill() {
+	if s.pos > 0 {
+		copy(s.buf, s.buf[s.pos:s.end])
+		s.base += int64(s.pos)
+		s.end -= s.pos
+		s.pos = 0
+	}
+	if s.end == len(s.buf) {
+		s.buf = append(s.buf, make([]byte, len(s.buf))...)
+	}
+	for range 100 {
+		n, err := s.r.Read(s.buf[s.end:])
+		s.end += n
+		if err != nil {
+			s.err = err
+			return
+		}
+		if n > 0 {
+			return
+		}
+	}
+	s.err = io.ErrNoProgress
+}
+
+// skipLine drops a line that is longer than maxRow.
+func (s *csvScanner) skipLine() error {
+	size := 0
+	for {
+		n := s.end - s.pos
+		i := bytes.IndexByte(s.buf[s.pos:s.end], '\n')
+		if i >= 0 {
+			n = i + 1
+		}
+		size += n
+		s.pos += n
+		if i >= 0 || s.err != nil {
+			s.line++
+			return &badRow{fmt.Sprintf("a line of %d bytes: the longest I take is %d", size, maxRow)}
+		}
+		s.base += int64(s.pos)
+		s.pos, s.end = 0, 0
+		s.fill()
+	}
+}
+
+// split takes the first n unread bytes apart as one row. It is false if they end inside quotes; then cells ends with the
+// cell that was open.
+func (s *csvScanner) split(n int) bool {
+	row := s.buf[s.pos : s.pos+n]
+	if len(row) > 0 && row[len(row)-1] == '\n' {
+		row = row[:len(row)-1]
+		if len(row) > 0 && row[len(row)-1] == '\r' {
+			row = row[:len(row)-1]
+		}
+	}
+	s.row = row
+	cells, closed := splitRow(s.cells[:0], row, s.sep)
+	s.cells = cells
+	return closed
+}
+
+// splitRow appends the cells of a row. A quote inside quotes that is neither doubled nor in front of a separator stands for
+// itself. Cells beyond maxCells are not told apart.
+func splitRow(cells []csvCell, row []byte, sep byte) ([]csvCell, bool) {
+	for i := 0; ; {
+		if i >= len(row) || row[i] != '"' {
+			n := bytes.IndexByte(row[i:], sep)
+			if n < 0 || len(cells) >= maxCells {
+				return append(cells, csvCell{uint32(i), uint32(len(row)), false}), true
+			}
+			cells = append(cells, csvCell{uint32(i), uint32(i + n), false})
+			i += n + 1
+			continue
+		}
+		i++
+		end, escaped := quotedEnd(row, i, sep)
+		if end < 0 {
+			return append(cells, csvCell{uint32(i), uint32(len(row)), escaped}), false
+		}
+		cells = append(cells, csvCell{uint32(i), uint32(end), escaped})
+		if end+1 == len(row) || len(cells) > maxCells {
+			return cells, true
+		}
+		i = end + 2
+	}
+}
+
+// quotedEnd finds the quote that closes the cell whose text begins at i, -1 if none does.
+func quotedEnd(row []byte, i int, sep byte) (end int, escaped bool) {
+	for {
+		n := bytes.IndexByte(row[i:], '"')
+		if n < 0 {
+			return -1, escaped
+		}
+		i += n
+		if i+1 == len(row) || row[i+1] == sep {
+			return i, escaped
+		}
+		escaped = true
+		if row[i+1] == '"' {
+			i++
+		}
+		i++
+	}
+}
+
+// cell gives the text of cell i; it is valid until the next call of cell or next.
+func (s *csvScanner) cell(i int) []byte {
+	c := s.cells[i]
+	t := s.row[c.from:c.to]
+	if !c.escaped {
+		return t
+	}
+	s.text = appendUnescaped(s.text[:0], t)
+	return s.text
+}
+
+// appendUnescaped appends t with its doubled quotes made single.
+func appendUnescaped(dst, t []byte) []byte {
+	for {
+		i := bytes.IndexByte(t, '"')
+		if i < 0 {
+			return append(dst, t...)
+		}
+		dst = append(dst, t[:i+1]...)
+		t = t[i+1:]
+		if len(t) > 0 && t[0] == '"' {
+			t = t[1:]
+		}
+	}
+}
