@@ -32,6 +32,9 @@ func (r *reader) event() {
 		}
 		return
 	}
+	if fam == sysmon && id == 3 && r.receivedUDP() {
+		r.turn()
+	}
 	r.b.Next()
 	r.b.PutInt(event.LogOffset, r.in.Offset)
 	r.b.PutInt(event.Record, r.in.Line)

@@ -154,9 +154,58 @@ func (r *reader) putHash(process bool, kind string, sum []byte) {
 	}
 }
 
+// receivedUDP says whether the event is of a datagram that came in. Of those, and only those, Sysmon gives the ends the wrong
+// way round: Source is where the datagram was received (the host, or the group or broadcast address it was sent to) and
+// Destination who sent it. In the recordings that holds for all 26 of them, by several versions of Sysmon; of the accepted
+// TCP connections there, none is turned.
+func (r *reader) receivedUDP() bool {
+	proto := r.header(protocol)
+	for _, e := range r.ecs {
+		if e.f == event.NetworkTransport {
+			proto = e.v.Raw
+		}
+	}
+	if !bytes.EqualFold(proto, []byte("udp")) {
+		return false
+	}
+	if r.has[initiated] {
+		return string(r.header(initiated)) == "false"
+	}
+	dir := r.header(direction)
+	return string(dir) == "ingress" || string(dir) == "inbound"
+}
+
+// turn makes source destination and destination source.
+func (r *reader) turn() {
+	for _, pair := range [...][2]slot{{sourceIP, destinationIP}, {sourcePort, destinationPort}, {sourceHostname, destinationHostname}} {
+		a, b := pair[0], pair[1]
+		r.vals[a], r.vals[b] = r.vals[b], r.vals[a]
+		if r.has[a] != r.has[b] {
+			r.loaded = append(r.loaded, a, b)
+		}
+		r.has[a], r.has[b] = r.has[b], r.has[a]
+	}
+	for i := range r.ecs {
+		switch f := &r.ecs[i].f; *f {
+		case event.SourceIP:
+			*f = event.DestinationIP
+		case event.SourcePort:
+			*f = event.DestinationPort
+		case event.SourceDomain:
+			*f = event.DestinationDomain
+		case event.DestinationIP:
+			*f = event.SourceIP
+		case event.DestinationPort:
+			*f = event.SourcePort
+		case event.DestinationDomain:
+			*f = event.SourceDomain
+		}
+	}
+}
+
 // putConnection puts the ends of a network event. Source is who opened the connection whichever side wrote the event: with
 // Initiated true the host's own end is source, with false it is destination, as the addresses of the hosts in the recordings
-// bear out for every connection between two hosts. That is just what network.direction says.
+// bear out. That is just what network.direction says.
 func (r *reader) putConnection() {
 	b := r.b
 	r.putEnds(r.text(sourceIP), r.text(destinationIP), destinationPort)
