@@ -1,0 +1,150 @@
+package simulate
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+	"net/netip"
+	"slices"
+)
+
+const ethernet = 1 // link type
+
+// WritePcap writes the capture as a classic pcap file, with times in nanoseconds or microseconds.
+func (c *Case) WritePcap(w io.Writer, nanos bool) error {
+	bw := bufio.NewWriterSize(w, 1<<16)
+	le := binary.LittleEndian
+	magic, unit := uint32(0xa1b2c3d4), int64(1000)
+	if nanos {
+		magic, unit = 0xa1b23c4d, 1
+	}
+	b := le.AppendUint32(nil, magic)
+	b = le.AppendUint16(b, 2)
+	b = le.AppendUint16(b, 4)
+	b = append(b, make([]byte, 8)...)
+	b = le.AppendUint32(b, 262144)
+	b = le.AppendUint32(b, ethernet)
+	if _, err := bw.Write(b); err != nil {
+		return err
+	}
+	for i := range c.Packets {
+		t := c.Wire(c.Packets[i].At).UnixNano()
+		b = le.AppendUint32(b[:0], uint32(t/1e9))
+		b = le.AppendUint32(b, uint32(t%1e9/unit))
+		b = append(b, make([]byte, 8)...)
+		b = c.appendFrame(b, &c.Packets[i], i+1)
+		le.PutUint32(b[8:], uint32(len(b)-16))
+		le.PutUint32(b[12:], uint32(len(b)-16))
+		if _, err := bw.Write(b); err != nil {
+			return err
+		}
+	}
+	return bw.Flush()
+}
+
+// PcapngOptions says what a pcapng file has beside the packets.
+type PcapngOptions struct {
+	Nanos bool // times in nanoseconds, not microseconds
+	Names bool // a name resolution block with the names that DNS told of, as Wireshark saves it
+}
+
+// WritePcapng writes the capture as dumpcap and Wireshark do.
+func (c *Case) WritePcapng(w io.Writer, o PcapngOptions) error {
+	bw := bufio.NewWriterSize(w, 1<<16)
+	le := binary.LittleEndian
+	put := func(kind uint32, body []byte) error {
+		for len(body)%4 != 0 {
+			body = append(body, 0)
+		}
+		size := uint32(len(body) + 12)
+		head := le.AppendUint32(le.AppendUint32(nil, kind), size)
+		if _, err := bw.Write(head); err != nil {
+			return err
+		}
+		if _, err := bw.Write(body); err != nil {
+			return err
+		}
+		_, err := bw.Write(le.AppendUint32(nil, size))
+		return err
+	}
+	section := le.AppendUint32(nil, 0x1a2b3c4d)
+	section = append(section, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
+	section = appendOption(section, 2, "Intel(R) Core(TM) i7-1065G7 CPU @ 1.30GHz (with SSE4.2)")
+	section = appendOption(section, 3, "64-bit Windows 10 (21H2), build 19044")
+	section = appendOption(section, 4, "Dumpcap (Wireshark) 3.6.7 (v3.6.7-0-g4a304d7ec222)")
+	if err := put(0x0a0d0d0a, append(section, 0, 0, 0, 0)); err != nil {
+		return err
+	}
+	card := []byte{ethernet, 0, 0, 0, 0, 0, 4, 0}
+	card = appendOption(card, 2, `\Device\NPF_{5D0F1C0B-93B5-4C43-8C36-6E1E7D0B4B5D}`)
+	card = appendOption(card, 3, "Wi-Fi")
+	unit := int64(1000)
+	if card = appendOption(card, 9, "\x06"); o.Nanos {
+		unit = 1
+		card[len(card)-4] = 9
+	}
+	card = appendOption(card, 12, "64-bit Windows 10 (21H2), build 19044")
+	if err := put(1, append(card, 0, 0, 0, 0)); err != nil {
+		return err
+	}
+	var b []byte
+	for i := range c.Packets {
+		b = le.AppendUint32(b[:0], 0)
+		t := uint64(c.Wire(c.Packets[i].At).UnixNano() / unit)
+		b = le.AppendUint32(b, uint32(t>>32))
+		b = le.AppendUint32(b, uint32(t))
+		b = append(b, make([]byte, 8)...)
+		b = c.appendFrame(b, &c.Packets[i], i+1)
+		le.PutUint32(b[12:], uint32(len(b)-20))
+		le.PutUint32(b[16:], uint32(len(b)-20))
+		if err := put(6, b); err != nil {
+			return err
+		}
+	}
+	if o.Names {
+		if err := put(4, c.nameBlock()); err != nil {
+			return err
+		}
+	}
+	if err := put(5, c.statistics(unit)); err != nil {
+		return err
+	}
+	return bw.Flush()
+}
+
+func appendOption(b []byte, code uint16, value string) []byte {
+	b = binary.LittleEndian.AppendUint16(b, code)
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(value)))
+	b = append(b, value...)
+	for len(b)%4 != 0 {
+		b = append(b, 0)
+	}
+	return b
+}
+
+// nameBlock is the body of a name resolution block: for each address the names of those who were asked for.
+func (c *Case) nameBlock() []byte {
+	var b []byte
+	var done []netip.Addr
+	for i := range c.Lookups {
+		l := &c.Lookups[i]
+		if l.Type != typeA || l.Conn < 0 || !c.Connections[l.Conn].Captured() || slices.Contains(done, l.Addr) {
+			continue
+		}
+		done = append(done, l.Addr)
+		b = appendOption(b, 1, string(l.Addr.AsSlice())+l.Name+"\x00")
+	}
+	return append(b, 0, 0, 0, 0)
+}
+
+// statistics is the body of an interface statistics block.
+func (c *Case) statistics(unit int64) []byte {
+	le := binary.LittleEndian
+	b := le.AppendUint32(nil, 0)
+	end := uint64(c.Wire(c.Duration).UnixNano() / unit)
+	b = le.AppendUint32(b, uint32(end>>32))
+	b = le.AppendUint32(b, uint32(end))
+	b = appendOption(b, 4, string(le.AppendUint64(nil, uint64(len(c.Packets)))))
+	b = appendOption(b, 5, string(make([]byte, 8)))
+	return append(b, 0, 0, 0, 0)
+}
