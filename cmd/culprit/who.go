@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"culprit/internal/attrib"
+	"culprit/internal/event"
+	"culprit/internal/format"
+	"culprit/internal/format/list"
+	"culprit/internal/ingest"
+	"culprit/internal/report"
+)
+
+func newWho(a *app) *cobra.Command {
+	var to []string
+	var explain bool
+	cmd := &cobra.Command{
+		Use:   "who --to LIST FILES...",
+		Short: "name the programs that made the connections to these addresses or names",
+		Long: `who names the programs that made the connections to the addresses, ranges and names given with --to, and says how sure that is:
+
+  certain   endpoints and time agree, and no other process can have made it
+  likely    one process fits, but one link of the chain is not proved
+  possible  more than one process fits, or no clock supports it: all are shown
+
+Give it a recording of the host (Procmon PML or CSV, Sysmon or Security events) and, for addresses, bytes and names, a capture of the
+same time (pcap, pcapng, Zeek). Their clocks need not agree.`,
+		Example: `  culprit who --to duo.txt Duo-ProcMon.csv Duo-Wireshark.pcapng
+  culprit who --to 10.0.5.13 --to '*.duosecurity.com' recordings/
+  culprit who --explain --to 52.32.63.0/24 LogFile.PML traffic.pcap.gz
+  culprit who -o json --to @ranges.csv --tz procmon=-04:00 LogFile.CSV traffic.pcapng`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.who(cmd, args, to, explain) },
+	}
+	cmd.Flags().StringArrayVar(&to, "to", nil, "LIST file, address, CIDR, range a-b or name to look for; may be repeated")
+	cmd.Flags().BoolVar(&explain, "explain", false, "show for every connection the records that decided")
+	a.readFlags(cmd.Flags())
+	return cmd
+}
+
+func (a *app) who(cmd *cobra.Command, files, to []string, explain bool) error {
+	if len(to) == 0 {
+		return errors.New("who: which connections? Give --to LIST, an address, a range or a name:\n  culprit who --to duo.txt LogFile.PML traffic.pcapng\n  every connection with its program: culprit flows FILES...")
+	}
+	if explain && (a.form == report.CSV || a.form == report.TSV) {
+		return fmt.Errorf("--explain has no place in %s: use -o table, json, ndjson, md or html", a.form)
+	}
+	l, err := a.targets(to)
+	if err != nil {
+		return err
+	}
+	sums, res, readErr := a.attribute(cmd, files)
+	if readErr != nil && !errors.Is(readErr, errReported) {
+		return readErr
+	}
+	answers := report.Who(&res, l)
+	style := a.style(append(points(sums), answers.Points()...)...)
+	session := &report.Session{Inputs: inputs(sums), Warnings: a.warnings}
+	if err := a.heading(session.Inputs, l, res.Clocks, style.Times); err != nil {
+		return err
+	}
+	if err := a.writeAnswers(answers, style, session, explain); err != nil {
+		return err
+	}
+	if len(answers.Matches) == 0 {
+		a.remark()
+		fmt.Fprintln(a.stderr, report.Plain(answers.NoMatch(report.Captures(&res))))
+	} else {
+		a.remark(append(answers.Conclusion(), hints(answers, explain)...)...)
+	}
+	switch {
+	case readErr != nil:
+		return readErr
+	case len(answers.Answers) == 0:
+		return errNothing
+	}
+	return nil
+}
+
+func hints(a *report.Answers, explain bool) []string {
+	if explain || len(a.Answers) == 0 {
+		return nil
+	}
+	return []string{"See why: culprit who --explain ..."}
+}
+
+func (a *app) writeAnswers(answers *report.Answers, style report.Style, session *report.Session, explain bool) error {
+	switch {
+	case a.form == report.JSON || a.form == report.NDJSON:
+		return answers.WriteJSON(a.stdout, a.form, session, explain)
+	case explain && a.form == report.Table:
+		return answers.Explain(a.stdout, style)
+	}
+	if err := answers.Write(a.stdout, style); err != nil || !explain {
+		return err
+	}
+	return answers.ExplainIn(a.stdout, style)
+}
+
+// attribute reads the files and names the culprits of every flow in them. errReported goes with a usable result.
+func (a *app) attribute(cmd *cobra.Command, files []string) ([]ingest.Summary, attrib.Result, error) {
+	x := attrib.New()
+	o := ingest.Options{Options: format.Options{Fields: attrib.Fields, RolesOnly: true}}
+	sums, err := a.read(cmd.Context(), files, o, func(b *event.Batch) error { x.Add(b); return nil })
+	if err != nil && !errors.Is(err, errReported) {
+		return nil, attrib.Result{}, err
+	}
+	if err := a.applyZones(x, sums); err != nil {
+		return nil, attrib.Result{}, err
+	}
+	res := x.Solve()
+	for _, w := range res.Warnings {
+		a.warn("%s", w)
+	}
+	return sums, res, err
+}
+
+// heading writes what the answer rests on.
+func (a *app) heading(in []report.Input, l *list.List, clocks []attrib.Clock, t report.Times) error {
+	if a.quiet {
+		return nil
+	}
+	if err := report.Heading(a.stderr, in, l, clocks, t); err != nil {
+		return err
+	}
+	if a.form.ForPeople() {
+		fmt.Fprintln(a.stderr)
+	}
+	return nil
+}
