@@ -1,0 +1,244 @@
+package procmon
+
+import (
+	"fmt"
+	"math"
+
+	"culprit/internal/event"
+)
+
+// A pmlEvent is the fixed part of an event.
+type pmlEvent struct {
+	number   int64 // from 1
+	off      int64
+	process  uint32
+	thread   uint32
+	class    uint32
+	code     uint16
+	sequence uint32
+	duration uint64
+	filetime uint64
+	status   uint32
+	frames   uint16
+	size     uint32 // of the details
+	result   uint32 // offset of the result blob from off, 0 for none
+}
+
+func decodePMLEvent(off int64, b []byte) pmlEvent {
+	_ = b[pmlEventSize-1]
+	return pmlEvent{
+		off: off, process: le.Uint32(b), thread: le.Uint32(b[4:]), class: le.Uint32(b[8:]), code: le.Uint16(b[0xc:]),
+		sequence: le.Uint32(b[0x10:]), duration: le.Uint64(b[0x14:]), filetime: le.Uint64(b[0x1c:]), status: le.Uint32(b[0x24:]),
+		frames: le.Uint16(b[0x28:]), size: le.Uint32(b[0x2c:]), result: le.Uint32(b[0x30:]),
+	}
+}
+
+// detailsAt is where the details begin, from the start of the event.
+func (e *pmlEvent) detailsAt(is64 bool) int64 {
+	if is64 {
+		return pmlEventSize + 8*int64(e.frames)
+	}
+	return pmlEventSize + 4*int64(e.frames)
+}
+
+// readEvent reads events until one is put, or enough were left out.
+func (r *pmlReader) readEvent(b *event.Batch) (done bool) {
+	for b.Skipped < pmlPause {
+		off, ok := r.nextOffset(b)
+		if !ok {
+			return true
+		}
+		r.next++
+		head, ok := r.win.get(off, pmlEventSize)
+		if !ok || off < pmlHeaderSize {
+			b.AddBad(r.next, off, fmt.Sprintf("event %d should begin at byte %d, where the file, of %d bytes, has no event", r.next, off, r.size))
+			continue
+		}
+		if r.o.RolesOnly {
+			class, code := le.Uint32(head[8:]), le.Uint16(head[0xc:])
+			if !mayHaveRole(class, code) && !(class == classProcess && code == opProcessCreate) {
+				skipAt(b, le.Uint64(head[0x1c:]))
+				continue
+			}
+		}
+		e := decodePMLEvent(off, head)
+		e.number = r.next
+		if r.decode(b, &e) {
+			return false
+		}
+	}
+	return false
+}
+
+// nextOffset gives the offset of the next event, from the table or by looking for it.
+func (r *pmlReader) nextOffset(b *event.Batch) (int64, bool) {
+	if r.scan != nil {
+		return r.scan.next(r)
+	}
+	if r.next >= int64(r.header.count) {
+		return 0, false
+	}
+	t, ok := r.table.get(r.header.offsets+r.next*pmlOffsetSize, pmlOffsetSize)
+	if !ok {
+		b.AddBad(r.next+1, r.header.offsets+r.next*pmlOffsetSize, fmt.Sprintf("the event offset table can't be read: %d events are left out", int64(r.header.count)-r.next))
+		return 0, false
+	}
+	return int64(le.Uint32(t)) | int64(t[4])<<32, true
+}
+
+func skipAt(b *event.Batch, filetime uint64) {
+	if t, ok := pmlTime(filetime); ok {
+		b.Skip(t)
+		return
+	}
+	b.Skipped++
+}
+
+// decode puts an event into the batch; false when Options leave it out.
+func (r *pmlReader) decode(b *event.Batch, e *pmlEvent) bool {
+	d, bad := r.details(e)
+	var n pmlNet
+	op := operationOf(e.class, e.code, false)
+	role := op.role
+	switch {
+	case e.class == classNetwork && len(d) < pmlNetSize:
+		role = ""
+		if bad == "" {
+			bad = fmt.Sprintf("its details have %d bytes, a network event's have %d", len(d), pmlNetSize)
+		}
+	case e.class == classNetwork:
+		n = decodePMLNet(d)
+		op = operationOf(e.class, e.code, n.tcp)
+	}
+	subject := r.newcomer(e, d)
+	if r.o.RolesOnly && role == "" {
+		skipAt(b, e.filetime)
+		return false
+	}
+	p := r.processOf(subject)
+	if p.blank {
+		r.unknown++
+	}
+	b.Next()
+	r.putHeader(b, e, p)
+	if role != "" {
+		b.PutText(event.Role, role)
+	}
+	name := op.name
+	if e.class == classFile && len(d) > 0 {
+		name = op.sub(d[0])
+	}
+	r.putText(b, event.EventAction, name)
+	r.putClass(b, e, op)
+	if e.class == classNetwork && len(d) >= pmlNetSize {
+		r.putNet(b, e, &n)
+	} else if r.detail && bad == "" {
+		bad = r.putDetails(b, e, op, d)
+	}
+	if bad != "" {
+		b.AddBad(e.number, e.off, fmt.Sprintf("event %d, %s: %s", e.number, name, bad))
+	}
+	return true
+}
+
+// newcomer learns of the process that a Process Create or Process Defined event describes, and gives the index of the process
+// whose event it is.
+func (r *pmlReader) newcomer(e *pmlEvent, d []byte) uint32 {
+	if e.class != classProcess || e.code != opProcessCreate && e.code != opProcessDefined {
+		return e.process
+	}
+	r.child = decodePMLCreate(d)
+	if r.child == nil {
+		return e.process
+	}
+	r.learn(r.child)
+	if e.code == opProcessDefined {
+		return r.child.index
+	}
+	return e.process
+}
+
+// details gives the details of an event, as far as anybody wants them.
+func (r *pmlReader) details(e *pmlEvent) (d []byte, bad string) {
+	if e.size == 0 || !r.detail && e.class != classNetwork && e.class != classProcess {
+		return nil, ""
+	}
+	at := e.detailsAt(r.header.is64)
+	if e.frames > pmlStackMax || int64(e.size) > recordMax-at {
+		return nil, fmt.Sprintf("it claims a stack of %d frames and %d bytes of details", e.frames, e.size)
+	}
+	if d, ok := r.win.get(e.off+at, int(e.size)); ok {
+		return d, ""
+	}
+	return nil, fmt.Sprintf("the file ends inside it (%d bytes announced, %d present)", at+int64(e.size), max(0, r.size-e.off))
+}
+
+// putHeader puts what the fixed part says, and the process.
+func (r *pmlReader) putHeader(b *event.Batch, e *pmlEvent, p *pmlProcess) {
+	b.PutInt(event.Record, e.number)
+	b.PutInt(event.LogOffset, e.off)
+	if t, ok := pmlTime(e.filetime); ok {
+		b.PutTime(event.Timestamp, t)
+	}
+	r.putText(b, event.TimeBasis, event.BasisUTC)
+	r.putText(b, event.EventKind, "event")
+	r.putText(b, event.EventProvider, "Procmon")
+	r.putText(b, event.EventDataset, "procmon.events")
+	r.putStr(b, event.HostName, r.header.computer)
+	r.putInt(b, event.EventSequence, int64(e.sequence))
+	if e.status != statusPending && e.duration <= math.MaxInt64/100 {
+		r.putInt(b, event.EventDuration, int64(e.duration)*100)
+	}
+	if e.class != classNetwork || e.thread != 0 { // network events come without their thread
+		r.putInt(b, event.ProcessThreadID, int64(e.thread))
+	}
+	if name := statusName(e.status); name != "" {
+		r.putText(b, event.ProcmonResult, name)
+	}
+	r.putProcess(b, p)
+}
+
+var classCategories = [...]string{"", "process", "registry", "file", "process", "network"}
+
+func (r *pmlReader) putClass(b *event.Batch, e *pmlEvent, op *operation) {
+	if e.class == 0 || int(e.class) >= len(classNames) {
+		r.putText(b, event.ProcmonEventClass, unknownName)
+		return
+	}
+	r.putText(b, event.ProcmonEventClass, classNames[e.class])
+	category := classCategories[e.class]
+	if e.class == classProcess && e.code == opLoadImage {
+		category = "library"
+	}
+	r.list(b, event.EventCategory, category)
+	if e.class == classNetwork {
+		r.list(b, event.EventType, "connection")
+	}
+	if op.kind != "" {
+		r.list(b, event.EventType, op.kind)
+	}
+}
+
+func (r *pmlReader) putText(b *event.Batch, f event.Field, v string) {
+	if r.o.Fields.Has(f) {
+		b.PutText(f, v)
+	}
+}
+
+func (r *pmlReader) putStr(b *event.Batch, f event.Field, v []byte) {
+	if len(v) > 0 && r.o.Fields.Has(f) {
+		b.PutStr(f, v)
+	}
+}
+
+func (r *pmlReader) putInt(b *event.Batch, f event.Field, v int64) {
+	if r.o.Fields.Has(f) {
+		b.PutInt(f, v)
+	}
+}
+
+func (r *pmlReader) list(b *event.Batch, f event.Field, v string) {
+	if r.o.Fields.Has(f) {
+		b.AddText(f, v)
+	}
+}
