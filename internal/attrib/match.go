@@ -162,8 +162,12 @@ func (s *solver) judge(flow int32, end int, owners map[socket][]int32) Culprit {
 	if len(suspects) > 1 {
 		return s.several(f, suspects, c)
 	}
+	if slices.ContainsFunc(best.votes, func(v vote) bool { return v.strength == byTuple && gradeOf(v) == gradeProved }) {
+		c.Level, c.Rule = Certain, RuleTuple // both addresses decide: who else had the port doesn't matter
+		return c
+	}
 	rivals := s.rivals(f, end, best, owners)
-	c.Level, c.Rule, c.Reason = s.level(f, end, best, rivals)
+	c.Level, c.Rule, c.Reason = level(best, rivals)
 	if c.Level == Possible && len(rivals) > 0 {
 		c.Candidates = append(s.candidates(f, suspects), rivals...)
 	}
@@ -264,12 +268,8 @@ func gradeOf(v vote) grade {
 	return gradeFaint
 }
 
-// level turns the only suspect's grade into a level, rule and reason.
-func (s *solver) level(f *flow, end int, p *suspect, rivals []Candidate) (Level, string, string) {
-	byAddress := slices.ContainsFunc(p.votes, func(v vote) bool { return v.strength == byTuple && gradeOf(v) == gradeProved })
-	if byAddress {
-		return Certain, RuleTuple, ""
-	}
+// level turns the only suspect's grade into a level, rule and reason, where names or ports had to decide.
+func level(p *suspect, rivals []Candidate) (Level, string, string) {
 	if len(rivals) > 0 && p.grade != gradeWeak && p.grade != gradeLate {
 		return Possible, RuleSeveral, "another process used this local port at that time, and the peer does not decide"
 	}

@@ -1,6 +1,19 @@
 package ingest
 
-import "culprit/internal/format"
+import (
+	"culprit/internal/format"
+	"culprit/internal/format/list"
+	"culprit/internal/format/pcap"
+	"culprit/internal/format/procmon"
+	"culprit/internal/format/winevent"
+)
 
 // Formats is every format culprit reads. Their Match functions are disjoint: a test tries each on the others' files.
-var Formats = []*format.Format{}
+var Formats = []*format.Format{
+	procmon.PML,
+	procmon.CSV,
+	pcap.PCAP,
+	pcap.PCAPNG,
+	winevent.JSON,
+	list.Format,
+}
