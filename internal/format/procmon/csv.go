@@ -258,20 +258,21 @@ func (r *csvReader) Read(b *event.Batch) error {
 	r.notes = r.notes[:0]
 	for !b.Full() && b.Skipped < maxSkips {
 		line, off, err := r.rows.next()
-		var bad *badRow
-		switch {
-		case err == nil:
+		if err == nil {
 			if what := r.event(b, line, off); what != "" {
 				b.AddBad(line, off, what)
 			}
-		case err == io.EOF:
+			continue
+		}
+		if err == io.EOF {
 			r.finish(b)
 			return io.EOF
-		case errors.As(err, &bad):
-			b.AddBad(line, off, r.atEnd(bad.what))
-		default:
+		}
+		bad, ok := err.(*badRow)
+		if !ok {
 			return fmt.Errorf("line %d: %w", line, err)
 		}
+		b.AddBad(line, off, r.atEnd(bad.what))
 	}
 	return nil
 }

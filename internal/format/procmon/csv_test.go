@@ -40,8 +40,8 @@ func benchCSV(columns int) []byte {
 		s.WriteString("\r\n")
 	}
 	row(columnNames)
-	for i := range 20000 {
-		at := fmt.Sprintf("4:%02d:%02d.%07d PM", i/6000, i/100%60, i%100*99991)
+	for i := range 100000 {
+		at := fmt.Sprintf("4:%02d:%02d.%07d PM", i/6000%60, i/100%60, i%100*99991)
 		cells := [numColumns]string{
 			at, "svchost.exe", "1136", "RegQueryValue", `HKLM\System\CurrentControlSet\Services\Tcpip\Parameters\Interfaces\{9b8a}\Domain`,
 			"SUCCESS", "Type: REG_SZ, Length: 36, Data: example.org", "7/31/2020 4:33:14 PM", "00:00:09.4121402", "0.0000048", at, "Registry", "n/a",

@@ -261,7 +261,7 @@ func (r *csvReader) time() (ns int64, timed bool, bad string) {
 	if !ok || c.noHour {
 		return 0, false, fmt.Sprintf("the time %q can't be read", clip(clockCell))
 	}
-	r.times.seen, r.times.coarsest, r.clock = true, min(r.times.coarsest, c.frac), c.ns
+	r.times.seen, r.clock = true, c.ns
 	d, ok := r.dates.date(dateCell, clockCell)
 	if !ok {
 		return 0, false, fmt.Sprintf("the date %q can't be read", clip(dateCell))
@@ -354,7 +354,7 @@ func (r *csvReader) putCells(b *event.Batch) {
 		}
 	}
 	if r.wants.duration {
-		if c, ok := r.times.clock(r.rows.cell(r.at[colCompletion])); ok {
+		if c, ok := r.times.parse(r.rows.cell(r.at[colCompletion])); ok {
 			b.PutInt(event.EventDuration, (c.ns-r.clock+day)%day)
 		}
 	}

@@ -2,9 +2,11 @@ package procmon
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 )
 
 const (
@@ -233,11 +235,10 @@ func splitRow(cells []csvCell, row []byte, sep byte) ([]csvCell, bool) {
 // quotedEnd finds the quote that closes the cell whose text begins at i, -1 if none does.
 func quotedEnd(row []byte, i int, sep byte) (end int, escaped bool) {
 	for {
-		n := bytes.IndexByte(row[i:], '"')
-		if n < 0 {
+		i = nextQuote(row, i)
+		if i < 0 {
 			return -1, escaped
 		}
-		i += n
 		if i+1 == len(row) || row[i+1] == sep {
 			return i, escaped
 		}
@@ -247,6 +248,28 @@ func quotedEnd(row []byte, i int, sep byte) (end int, escaped bool) {
 		}
 		i++
 	}
+}
+
+// nextQuote finds the first quote at or behind i, -1 if there is none. Cells are so short that eight bytes at a time without
+// a call are faster than bytes.IndexByte.
+func nextQuote(b []byte, i int) int {
+	const (
+		ones   = 0x0101010101010101
+		highs  = ones << 7
+		quotes = ones * '"'
+	)
+	for ; i+8 <= len(b); i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:]) ^ quotes
+		if m := (x - ones) &^ x & highs; m != 0 {
+			return i + bits.TrailingZeros64(m)>>3
+		}
+	}
+	for ; i < len(b); i++ {
+		if b[i] == '"' {
+			return i
+		}
+	}
+	return -1
 }
 
 // cell gives the text of cell i; it is valid until the next call of cell or next.

@@ -157,6 +157,11 @@ type timeline struct {
 	lastWord []byte
 	lastHalf int
 
+	lastCell         []byte // the last cell read, and where the digits of its fraction stand
+	fracFrom, fracTo int
+	last             clock
+	whole            int64 // its time without the fraction
+
 	wide     bool   // an hour 0 or above 12 was seen: the clock has 24 hours
 	halves   bool   // a word for the half of the day was seen
 	strange  string // the first word nobody knows
@@ -165,8 +170,26 @@ type timeline struct {
 	coarsest int // fewest digits of a second's fraction; starts at 9
 }
 
-// clock reads a Time of Day with its half of the day put right.
+// clock is parse for the rows' own times, which mostly differ in the fraction of a second only.
 func (t *timeline) clock(cell []byte) (clock, bool) {
+	if f, ok := t.sameSecond(cell); ok {
+		t.last.ns = t.whole + f
+		return t.last, true
+	}
+	c, ok := t.parse(cell)
+	if !ok {
+		return c, false
+	}
+	t.coarsest = min(t.coarsest, c.frac)
+	t.hourless = t.hourless || c.noHour
+	t.halves = t.halves || t.lastHalf == forenoon || t.lastHalf == afternoon
+	t.wide = t.wide || !c.noHour && (c.hours == 0 || c.hours > 12)
+	t.remember(cell, c)
+	return c, true
+}
+
+// parse reads a Time of Day with its half of the day put right.
+func (t *timeline) parse(cell []byte) (clock, bool) {
 	c, ok := parseClock(cell)
 	if !ok {
 		return c, false
@@ -175,9 +198,10 @@ func (t *timeline) clock(cell []byte) (clock, bool) {
 		t.lastWord = append(t.lastWord[:0], c.word...)
 		t.lastHalf = half(c.word)
 		if t.lastHalf == strangeWord && t.strange == "" {
-			t.strange = string(bytes.TrimSpace(c.word[:min(len(c.word), 40)]))
+			t.strange = string(bytes.TrimSpace(clip(c.word)))
 		}
 	}
+	c.word = nil // it dies with the row
 	switch h := t.lastHalf; {
 	case h == forenoon && c.hours == 12:
 		c.ns -= 12 * hour
@@ -194,10 +218,6 @@ func (t *timeline) read(cell []byte) (int64, bool) {
 	if !ok {
 		return 0, false
 	}
-	t.coarsest = min(t.coarsest, c.frac)
-	t.hourless = t.hourless || c.noHour
-	t.halves = t.halves || t.lastHalf == forenoon || t.lastHalf == afternoon
-	t.wide = t.wide || !c.noHour && (c.hours == 0 || c.hours > 12)
 	if t.seen {
 		t.past += t.step(c)
 	}
@@ -205,9 +225,46 @@ func (t *timeline) read(cell []byte) (int64, bool) {
 	return t.past + c.ns, true
 }
 
+// remember keeps what sameSecond compares with.
+func (t *timeline) remember(cell []byte, c clock) {
+	t.fracFrom, t.fracTo = 0, 0
+	from := bytes.LastIndexAny(cell, ".,") + 1
+	if c.frac == 0 || c.frac > 9 || from+c.frac > len(cell) || from == 0 || !isDigit(cell[from]) {
+		return // the last stop isn't the decimal point: 16.28.26 or a designator's, p.m.
+	}
+	f, digits, _ := fraction(cell[from:])
+	if digits != c.frac {
+		return
+	}
+	t.lastCell = append(t.lastCell[:0], cell...)
+	t.fracFrom, t.fracTo = from, from+c.frac
+	t.last, t.whole = c, c.ns-f
+}
+
+// sameSecond gives the fraction of a cell that differs from the last one read in nothing else; most do.
+func (t *timeline) sameSecond(cell []byte) (ns int64, ok bool) {
+	if len(cell) != len(t.lastCell) || t.fracTo == 0 ||
+		!bytes.Equal(cell[:t.fracFrom], t.lastCell[:t.fracFrom]) || !bytes.Equal(cell[t.fracTo:], t.lastCell[t.fracTo:]) {
+		return 0, false
+	}
+	for _, c := range cell[t.fracFrom:t.fracTo] {
+		if !isDigit(c) {
+			return 0, false
+		}
+		ns = ns*10 + int64(c-'0')
+	}
+	return ns * tens[9-(t.fracTo-t.fracFrom)], true
+}
+
+// tens are the powers of ten.
+var tens = [...]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9}
+
 // step says by how much more than its digits the clock has moved since the row before.
 func (t *timeline) step(c clock) int64 {
 	fell := t.prev.ns - c.ns
+	if -second < fell && fell < second {
+		return 0
+	}
 	round := day // what the face of the clock goes through
 	switch {
 	case t.hourless:
