@@ -246,3 +246,49 @@ func eachEvent(t testing.TB, ft *format.Format, data []byte, o format.Options, f
 		}
 	}
 }
+
+// TestCSVAgainstPML compares what the CSV and the PML of one capture say of its network events, row by row.
+func TestCSVAgainstPML(t *testing.T) {
+	for _, pair := range [][2]string{
+		{"procmon/LogfileTests32bitUTC.csv.zst", "procmon/LogfileTests32bitUTC.pml.zst"},
+		{"procmon/Noriben_09_Apr_13__20_16_13_368000.csv", "procmon/Noriben_09_Apr_13__20_16_13_368000.pml"},
+	} {
+		t.Run(pair[0], func(t *testing.T) {
+			var want []netRow
+			eachEvent(t, PML, corpusFile(t, pair[1]), format.Options{}, func(b *event.Batch, i int) {
+				if b.Has(event.NetworkTransport, i) {
+					want = append(want, netRowOf(b, i))
+				}
+			})
+			n := 0
+			eachEvent(t, CSV, corpusFile(t, pair[0]), format.Options{}, func(b *event.Batch, i int) {
+				if !b.Has(event.NetworkTransport, i) {
+					return
+				}
+				got := netRowOf(b, i)
+				if n < len(want) && got != want[n] {
+					t.Errorf("network row %d: %s\n got %+v\nwant %+v", n, b.Str(event.ProcmonPath, i), got, want[n])
+				}
+				n++
+			})
+			if n != len(want) || n == 0 {
+				t.Errorf("%d network events, want %d", n, len(want))
+			}
+		})
+	}
+}
+
+// A netRow is what a CSV and a PML both know of a network event. The hour may differ by the zone.
+type netRow struct {
+	action, transport, process, role, direction string
+	pid, source, destination, bytes, inHour     int64
+}
+
+func netRowOf(b *event.Batch, i int) netRow {
+	text := func(f event.Field) string { return string(b.Str(f, i)) }
+	return netRow{
+		text(event.EventAction), text(event.NetworkTransport), text(event.ProcessName), text(event.Role), text(event.NetworkDirection),
+		b.Int(event.ProcessPID, i), b.Int(event.SourcePort, i), b.Int(event.DestinationPort, i), b.Int(event.NetworkBytes, i),
+		b.Int(event.Timestamp, i) % hour,
+	}
+}

@@ -18,8 +18,9 @@ const (
 	// behind it. It sends the search for its end through everything that follows, so searches that came to nothing may
 	// cost minSearch each and searchPerByte for every byte read since: a file full of such quotes is still read in linear
 	// time.
-	minSearch     = 16 << 10
+	minSearch     = 4 << 10
 	searchPerByte = 4
+	lineCost      = 64 // what a line costs besides its bytes
 	// maxReopen is how often a row is taken apart again because a quote inside it turned out not to close anything.
 	maxReopen = 4
 )
@@ -94,9 +95,8 @@ func (s *csvScanner) next() (line, off int64, err error) {
 // closing looks for the end of a row whose first n bytes, a line, end inside quotes; err is what lineEnd gave with n. It
 // gives the row's bytes and lines.
 func (s *csvScanner) closing(n int, err error) (int, int64, bool) {
-	limit := int(min(s.budget, maxRow))
-	lines := int64(1)
-	for tries := 0; err == nil && tries < maxReopen && n < limit; {
+	lines, limit := int64(1), int64(n)+s.budget
+	for tries := 0; err == nil && tries < maxReopen && int64(n)+lines*lineCost < limit; {
 		m := 0
 		m, err = s.lineEnd(n)
 		if m == n || err != nil && err != io.EOF {

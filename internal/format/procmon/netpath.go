@@ -84,6 +84,9 @@ func parseEndpoint(s string, udp bool) (e endpoint, ok bool) {
 		return e, false
 	}
 	host, port := s[:i], s[i+1:]
+	if strings.ContainsAny(port, " \\") {
+		return e, false
+	}
 	if n := len(host); n > 2 && host[0] == '[' && host[n-1] == ']' {
 		host = host[1 : n-1]
 	}
