@@ -345,6 +345,9 @@ const dword = uint32(4) // REG_DWORD, and its size
 
 func (p *pmlWriter) appendRegistry(b []byte, r *Record) (detail, back []byte) {
 	info, path := text(r.Path)
+	if r.Op == RegCloseKey { // nothing but the path, and two bytes
+		return words(append(words(b, info), path...), uint16(0)), nil
+	}
 	b = words(b, info, uint16(0))
 	switch r.Op {
 	case RegOpenKey:
@@ -368,7 +371,7 @@ func (p *pmlWriter) appendRegistry(b []byte, r *Record) (detail, back []byte) {
 func (p *pmlWriter) appendFile(b []byte, r *Record) (detail, back []byte) {
 	le := binary.LittleEndian
 	wide64 := p.Bits / 64 * 4 // what a pointer has more
-	params := make([]byte, 28+20*p.Bits/64)
+	params := make([]byte, 28+20*(p.Bits/64))
 	sub, flags := byte(0), uint32(0x60000) // normal priority
 	switch r.Op {
 	case CreateFile:
