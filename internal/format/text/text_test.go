@@ -196,3 +196,23 @@ func FuzzObjects(f *testing.F) {
 		}
 	})
 }
+
+func TestLines(t *testing.T) {
+	long := strings.Repeat("y", 3<<20)
+	in := "a\r\n\n" + long + "\nlast"
+	for _, r := range []io.Reader{strings.NewReader(in), iotest.HalfReader(strings.NewReader(in)), iotest.DataErrReader(strings.NewReader(in))} {
+		l := NewLines(r)
+		var got []string
+		for {
+			line, err := l.Next()
+			if err != nil {
+				break
+			}
+			got = append(got, fmt.Sprintf("%d@%d %v %d", l.Number, l.Offset, l.Open, len(line)))
+		}
+		want := []string{"1@0 false 1", "2@3 false 0", "3@4 false 3145728", "4@3145733 true 4"}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
