@@ -6,6 +6,7 @@ import (
 	"culprit/internal/format/pcap"
 	"culprit/internal/format/procmon"
 	"culprit/internal/format/winevent"
+	"culprit/internal/format/zeek"
 )
 
 // Formats is every format culprit reads. Their Match functions are disjoint: a test tries each on the others' files.
@@ -15,5 +16,6 @@ var Formats = []*format.Format{
 	pcap.PCAP,
 	pcap.PCAPNG,
 	winevent.JSON,
+	zeek.Log,
 	list.Format,
 }
