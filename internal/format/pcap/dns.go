@@ -211,7 +211,7 @@ func (m *dnsMessage) readData(d []byte, at, size int, rec dnsRecord) (t text) {
 		return text{t.from, len(m.buf)}
 	}
 	if size < skip {
-		return t
+		return text{t.from, t.from}
 	}
 	for i := 0; i < skip; i += 2 {
 		m.buf = append(strconv.AppendUint(m.buf, uint64(binary.BigEndian.Uint16(v[i:])), 10), ' ')
