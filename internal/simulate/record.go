@@ -142,10 +142,9 @@ func (c *Case) appendEnd(b []byte, a netip.AddrPort, tcp, resolve bool) []byte {
 		name = c.hostName(a.Addr())
 	}
 	if name == "" {
-		b = a.Addr().AppendTo(b)
-	} else {
-		b = append(b, name...)
+		name = longForm(a.Addr())
 	}
+	b = append(b, name...)
 	b = append(b, ':')
 	if s := service(a.Port(), tcp); resolve && s != "" {
 		return append(b, s...)
@@ -162,6 +161,8 @@ func (c *Case) hostName(a netip.Addr) string {
 		return c.Host
 	case a == c.gateway.Addr():
 		return "router.lan"
+	case a.Is6():
+		return a.String() // a short form counts as a name: without one Procmon writes all eight groups
 	}
 	return c.ptr[a]
 }
