@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"culprit/internal/event"
 	"culprit/internal/report"
@@ -97,7 +98,18 @@ func (w *eventWriter) time(b *event.Batch, f event.Field, i int) report.Cell {
 		t.Date = false
 	}
 	ns := b.Int(f, i)
-	return report.Cell{Text: t.Micro(ns, basis != event.BasisUTC), Value: string(event.AppendTime(nil, ns))}
+	return report.Cell{Text: t.Micro(ns, basis != event.BasisUTC), Value: timeValue(ns, basis)}
+}
+
+// timeValue writes a time for programs: with as much of date and zone as is known.
+func timeValue(ns int64, basis string) string {
+	switch basis {
+	case event.BasisTimeOfDay:
+		return time.Unix(0, ns).UTC().Format("15:04:05.000000000")
+	case event.BasisLocal:
+		return time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05.000000000")
+	}
+	return string(event.AppendTime(nil, ns))
 }
 
 // action is what happened, in one or two words.
@@ -121,10 +133,13 @@ func what(b *event.Batch, i int) string {
 	if v := b.Str(event.ProcmonPath, i); v != nil {
 		return strings.TrimSpace(string(v) + "  " + string(b.Str(event.ProcmonResult, i)))
 	}
+	if v := b.Str(event.DNSQuestionName, i); v != nil {
+		return strings.TrimSpace(string(v) + " " + string(b.Str(event.DNSQuestionType, i)))
+	}
 	if b.Has(event.DestinationPort, i) || b.Has(event.SourcePort, i) || b.Has(event.DestinationIP, i) {
 		return connection(b, i)
 	}
-	for _, f := range []event.Field{event.DNSQuestionName, event.ProcessCommandLine, event.ProcessExecutable, event.FilePath, event.RegistryPath, event.DLLPath, event.Message} {
+	for _, f := range []event.Field{event.ProcessCommandLine, event.ProcessExecutable, event.FilePath, event.RegistryPath, event.DLLPath, event.Message} {
 		if v := b.Str(f, i); len(v) > 0 {
 			return string(v)
 		}

@@ -82,7 +82,7 @@ Exit status: 0 answered, 1 nothing matched, 2 wrong usage or an input that could
 		},
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.prepare() },
 	}
-	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(cmd, err) })
 	a.globalFlags(root.PersistentFlags())
 	a.readFlags(root.Flags())

@@ -65,12 +65,7 @@ func (a *app) who(cmd *cobra.Command, files, to []string, explain bool) error {
 	if err := a.writeAnswers(answers, style, session, explain); err != nil {
 		return err
 	}
-	if len(answers.Matches) == 0 {
-		a.remark()
-		fmt.Fprintln(a.stderr, report.Plain(answers.NoMatch(report.Captures(&res))))
-	} else {
-		a.remark(append(answers.Conclusion(), hints(answers, explain)...)...)
-	}
+	a.conclude(answers, report.Captures(&res), explain)
 	switch {
 	case readErr != nil:
 		return readErr
@@ -80,11 +75,26 @@ func (a *app) who(cmd *cobra.Command, files, to []string, explain bool) error {
 	return nil
 }
 
-func hints(a *report.Answers, explain bool) []string {
-	if explain || len(a.Answers) == 0 {
-		return nil
+// conclude says the answer in a sentence. That nothing matched is said even with --quiet.
+func (a *app) conclude(answers *report.Answers, captures []string, explain bool) {
+	var lines []string
+	if n := answers.NamedOnly; n > 0 {
+		lines = append(lines, fmt.Sprintf("%s known by name only, which no address matches: add a capture of the same time, or names to --to.",
+			report.Several(n, "further connection")+map[bool]string{true: " is", false: " are"}[n == 1]))
 	}
-	return []string{"See why: culprit who --explain ..."}
+	switch {
+	case answers.Connections == 0 && len(captures) == 0:
+		a.remark("no connection at all in the input")
+	case len(answers.Matches) == 0:
+		fmt.Fprintln(a.stderr, report.Plain(answers.NoMatch(captures)))
+		a.remark(lines...)
+	default:
+		lines = append(answers.Conclusion(), lines...)
+		if !explain && len(answers.Answers) > 0 {
+			lines = append(lines, "See why: culprit who --explain ...")
+		}
+		a.remark(lines...)
+	}
 }
 
 func (a *app) writeAnswers(answers *report.Answers, style report.Style, session *report.Session, explain bool) error {
@@ -94,10 +104,7 @@ func (a *app) writeAnswers(answers *report.Answers, style report.Style, session 
 	case explain && a.form == report.Table:
 		return answers.Explain(a.stdout, style)
 	}
-	if err := answers.Write(a.stdout, style); err != nil || !explain {
-		return err
-	}
-	return answers.ExplainIn(a.stdout, style)
+	return answers.Write(a.stdout, style, explain)
 }
 
 // attribute reads the files and names the culprits of every flow in them. errReported goes with a usable result.

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -16,8 +17,9 @@ type Style struct {
 	Color bool
 }
 
-// Write writes the answers as rows: a process a row, with what it has to do with.
-func (a *Answers) Write(w io.Writer, s Style) error {
+// Write writes the answers as rows: a process a row, with what it has to do with. With explain, Markdown and HTML hold the
+// cards of Explain too.
+func (a *Answers) Write(w io.Writer, s Style, explain bool) error {
 	if len(a.Answers) == 0 && s.Form == Table {
 		return nil
 	}
@@ -34,6 +36,12 @@ func (a *Answers) Write(w io.Writer, s Style) error {
 	}
 	rows := NewRows(w, s.Form, cols)
 	rows.Title, rows.Color = "Who made these connections", s.Color
+	if explain {
+		var err error
+		if rows.Tail, err = a.cards(s); err != nil {
+			return err
+		}
+	}
 	for i := range a.Answers {
 		cells := a.Answers[i].cells(s)
 		if !hosts {
@@ -160,9 +168,17 @@ func flowCells(f *attrib.Flow, s Style) []Cell {
 		timeCell(s.Times, f.Start, f.LocalTime), timeCell(s.Times, f.End, f.LocalTime), {Text: f.Transport},
 		{Text: endpoint(f.Source, f.SourceName)}, {Text: endpoint(f.Destination, f.DestName)}, {Text: name},
 		sizeCell(f.Bytes[0], sized(f)), sizeCell(f.Bytes[1], sized(f)),
-		{Text: host}, {Text: who}, {Text: id}, {Text: c.Level.String(), Level: c.Level, Paint: true}, {Text: c.Rule},
+		{Text: host}, {Text: who + accepted(c, end), Value: cmp.Or(who, nothing)}, {Text: id}, {Text: c.Level.String(), Level: c.Level, Paint: true}, {Text: c.Rule},
 		{Text: endName(end)}, {Text: c.Reason}, {Text: f.CommunityID}, {Text: f.Cite.Source}, {Text: strconv.FormatInt(f.Cite.Record, 10)},
 	}
+}
+
+// accepted marks a process that did not open the flow.
+func accepted(c *attrib.Culprit, end int) string {
+	if end == 1 && c.Level > attrib.Unknown {
+		return " (accepted)"
+	}
+	return ""
 }
 
 func endName(end int) string { return [...]string{"source", "destination"}[end] }

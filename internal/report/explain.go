@@ -28,21 +28,17 @@ func (a *Answers) Explain(w io.Writer, s Style) error {
 	return nil
 }
 
-// ExplainIn writes the cards into a Markdown or HTML answer, below its table.
-func (a *Answers) ExplainIn(w io.Writer, s Style) error {
+// cards are all cards as a part of a Markdown or HTML answer.
+func (a *Answers) cards(s Style) (string, error) {
 	var b strings.Builder
 	s.Color = false
 	if err := a.Explain(&b, s); err != nil {
-		return err
+		return "", err
 	}
-	text := b.String()
 	if s.Form == HTML {
-		text = "<pre>" + htmlLines(text) + "</pre>\n"
-	} else {
-		text = "\n" + indentCode(text)
+		return "<pre>" + htmlLines(b.String()) + "</pre>\n", nil
 	}
-	_, err := io.WriteString(w, text)
-	return err
+	return "\n" + indentCode(b.String()), nil
 }
 
 // A card is the explanation of one flow: lines of a label, a text and a place.
@@ -103,7 +99,11 @@ func (c *card) names(f *attrib.Flow) {
 		if t := namedBy[by]; t != "" {
 			by = t
 		}
-		by += ", " + citeText(n.Cite)
+		if n.Cite.Source == f.Cite.Source && f.First > 0 {
+			by += ", packet " + Count(n.Cite.Record)
+		} else {
+			by += ", " + citeText(n.Cite)
+		}
 		j := slices.IndexFunc(all, func(o named) bool { return strings.EqualFold(o.value, n.Value) })
 		if j < 0 {
 			all = append(all, named{n.Value, by})
@@ -170,9 +170,9 @@ func (c *card) because(f *attrib.Flow, k *attrib.Culprit, end int) {
 func packets(f *attrib.Flow) string {
 	switch {
 	case f.First > 0 && f.Last > f.First:
-		return fmt.Sprintf("%s, packets %d to %d", f.Cite.Source, f.First, f.Last)
+		return fmt.Sprintf("%s, packets %s to %s", f.Cite.Source, Count(f.First), Count(f.Last))
 	case f.First > 0:
-		return fmt.Sprintf("%s, packet %d", f.Cite.Source, f.First)
+		return fmt.Sprintf("%s, packet %s", f.Cite.Source, Count(f.First))
 	}
 	return citeText(f.Cite)
 }
@@ -245,7 +245,7 @@ func (c *card) write(w io.Writer, s Style) error {
 	b.WriteString(Plain(c.title) + "\n")
 	width := 0
 	for _, l := range c.lines {
-		if n := Width(Plain(l[1])); l[2] != "" && n <= 60 {
+		if n := Width(Plain(l[1])); l[2] != "" && n <= 76 {
 			width = max(width, n)
 		}
 	}

@@ -77,9 +77,9 @@ func WriteInputs(w io.Writer, ins []Input, s Style) error {
 		if in.Packets > 0 {
 			packets = number(in.Packets)
 		}
-		span := Cell{Text: in.span(s.Times), Value: strings.TrimSuffix(stamp(in.First)+"/"+stamp(in.Last), "/")}
-		if span.Value == "" {
-			span.Value = nothing
+		span := Cell{Text: in.span(s.Times), Value: nothing}
+		if span.Text != "" {
+			span.Value = in.time(in.First) + "/" + in.time(in.Last)
 		}
 		if err := rows.Add(Cell{Text: in.Path}, Cell{Text: in.Format}, number(in.Events), packets, span, number(in.Bad)); err != nil {
 			return err

@@ -57,6 +57,17 @@ func (in *Input) span(t Times) string {
 	return from.Format(layout) + " - " + last + zone
 }
 
+// time writes a time of the input for programs: a time of day has no date, a local time no zone.
+func (in *Input) time(ns int64) string {
+	switch in.Basis {
+	case event.BasisTimeOfDay:
+		return time.Unix(0, ns).UTC().Format("15:04:05.000000000")
+	case event.BasisLocal:
+		return timeValue(ns, true)
+	}
+	return stamp(ns)
+}
+
 // maxClocks is how many clocks the heading tells of.
 const maxClocks = 5
 

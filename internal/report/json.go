@@ -75,10 +75,9 @@ func (in *Input) json() []byte {
 	if in.Packets > 0 {
 		o.number("packets", in.Packets)
 	}
-	local := in.Basis == event.BasisLocal || in.Basis == event.BasisTimeOfDay
 	if in.First != 0 || in.Last != 0 {
-		o.must("first", timeValue(in.First, local))
-		o.must("last", timeValue(in.Last, local))
+		o.must("first", in.time(in.First))
+		o.must("last", in.time(in.Last))
 	}
 	o.text("time_basis", in.Basis)
 	o.number("bad", in.Bad)

@@ -73,6 +73,7 @@ type Rows struct {
 	Key    string // the rows' name in it
 	Title  string // of the HTML page
 	Color  bool   // paint levels
+	Tail   string // Markdown or HTML to stand below the rows
 
 	w     *bufio.Writer
 	form  Form
@@ -137,10 +138,12 @@ func (r *Rows) Close() error {
 	switch r.form {
 	case Table:
 		r.release()
+	case Markdown:
+		r.put(r.Tail)
 	case JSON:
 		r.put("\n]}\n")
 	case HTML:
-		r.put("</tbody></table>\n")
+		r.put("</tbody></table>\n" + r.Tail)
 		r.put(htmlEnd)
 	}
 	if err := r.w.Flush(); r.err == nil {

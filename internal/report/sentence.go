@@ -193,15 +193,11 @@ func (a *Answers) NoMatch(captures []string) string {
 	case len(captures) > 1:
 		where = "in " + Several(len(captures), "file")
 	}
-	if a.Connections == 0 {
-		return "no connection at all " + where
-	}
-	verb := "goes to"
 	seen := fmt.Sprintf("%s, %s", Several(a.Connections, "connection"), Several(len(a.Seen), "address"))
 	if c := a.List.Count(); c.Names > 0 {
 		seen += fmt.Sprintf(", %s", Several(a.SeenNames, "name"))
 	}
-	s := fmt.Sprintf("no connection %s %s %s (%s seen", where, verb, target(a.List, true), seen)
+	s := fmt.Sprintf("no connection %s goes to %s (%s seen", where, target(a.List, true), seen)
 	if near, ok := a.List.Nearest(remote(a.Seen, a.Result)); ok {
 		s += "; nearest address seen: " + near.String()
 	}

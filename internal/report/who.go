@@ -70,6 +70,7 @@ type Answers struct {
 	Unattributed []Unattributed
 
 	Connections int // looked at, repeats left out
+	NamedOnly   int // those of which only a name is known, so that a list of addresses couldn't match
 	Seen        []netip.Addr
 	SeenNames   int
 }
@@ -97,7 +98,12 @@ func Who(res *attrib.Result, l *list.List) *Answers {
 		if m, ok := match(f, l); ok {
 			m.Flow = i
 			a.Matches = append(a.Matches, m)
+		} else if !f.Destination.Addr().IsValid() && f.DestName != "" {
+			a.NamedOnly++
 		}
+	}
+	if c := l.Count(); c.Ranges+c.Singles == 0 {
+		a.NamedOnly = 0
 	}
 	for addr := range seen {
 		a.Seen = append(a.Seen, addr)
