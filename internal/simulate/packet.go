@@ -57,11 +57,26 @@ func (p *Packet) ipLen(k *Connection) int {
 
 // appendFrame writes the packet as it stands in a capture of this machine's Ethernet card; number is its number, for the
 // IP header. The checksums of what the machine sends are left to the card, so a capture has them unfinished: zero in the IP
-// header, the pseudo header's sum in TCP's and UDP's.
+// header, the pseudo header's sum in TCP's and UDP's. What comes in is as long as a frame on the wire must be.
 func (c *Case) appendFrame(b []byte, p *Packet, number int) []byte {
+	begin := len(b)
+	b = c.appendIP(b, p, number)
+	if short := 60 - (len(b) - begin); short > 0 && !c.sends(p) {
+		b = append(b, make([]byte, short)...)
+	}
+	return b
+}
+
+// sends says whether this machine sent the packet.
+func (c *Case) sends(p *Packet) bool {
+	from, _ := p.ends(&c.Connections[p.Conn])
+	return from.Addr() == c.Addr
+}
+
+func (c *Case) appendIP(b []byte, p *Packet, number int) []byte {
 	k := &c.Connections[p.Conn]
 	from, to := p.ends(k)
-	offloaded := from.Addr() == c.Addr
+	offloaded := c.sends(p)
 	b = append(b, c.mac(to.Addr())...)
 	b = append(b, c.mac(from.Addr())...)
 	var proto byte
