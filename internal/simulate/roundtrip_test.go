@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/netip"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"culprit/internal/format/pcap"
 	"culprit/internal/format/procmon"
 	"culprit/internal/format/winevent"
+	"culprit/internal/format/zeek"
 )
 
 // An entry is an event as its reader gave it, field by field.
@@ -279,6 +281,62 @@ func TestSysmonIsTruth(t *testing.T) {
 		for _, code := range []string{"1", "3", "5", "22", "5156", "5158"} {
 			if seen[code] == 0 {
 				t.Errorf("%s: no event %s", name, code)
+			}
+		}
+	}
+}
+
+// Zeek's logs must have the flows and names of the truth.
+func TestZeekIsTruth(t *testing.T) {
+	p := Small()
+	p.CaptureEnd = 0.8 // so that some connections have no end
+	c := New(p)
+	for _, js := range []bool{false, true} {
+		logs := map[string]*bytes.Buffer{}
+		err := c.WriteZeek(func(name string) (io.WriteCloser, error) {
+			logs[name] = &bytes.Buffer{}
+			return closer{logs[name]}, nil
+		}, ZeekOptions{JSON: js})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns := read(t, zeek.Log, "conn.log", logs["conn.log"].Bytes())
+		n := 0
+		for i := range c.Connections {
+			k := &c.Connections[i]
+			if !k.Captured() {
+				continue
+			}
+			e := conns[n]
+			n++
+			want := []string{k.uid, k.Transport, fmt.Sprint(k.Packets[0]), fmt.Sprint(k.Bytes[0]), fmt.Sprint(k.Packets[1]), fmt.Sprint(k.Bytes[1])}
+			got := []string{e.str("event.id"), e.str("network.transport"), e.str("source.packets"), e.str("source.bytes"), e.str("destination.packets"), e.str("destination.bytes")}
+			if !slices.Equal(got, want) || k.Transport != "icmp" && (e.end("source") != k.Source || e.end("destination") != k.Destination) {
+				t.Errorf("json=%v: %v -> %v: %q, want %v -> %v: %q", js, e.end("source"), e.end("destination"), got, k.Source, k.Destination, want)
+			}
+			if got, want := e.time(t, "@timestamp"), c.Wire(c.Packets[k.First-1].At).Truncate(time.Microsecond); !got.Equal(want) {
+				t.Errorf("json=%v: %v -> %v at %v, want %v", js, k.Source, k.Destination, got, want)
+			}
+		}
+		if n != len(conns) {
+			t.Errorf("json=%v: %d connections, want %d", js, len(conns), n)
+		}
+		sni := map[string]bool{}
+		for _, e := range read(t, zeek.Log, "ssl.log", logs["ssl.log"].Bytes()) {
+			sni[e.str("tls.client.server_name")] = true
+		}
+		dns := map[string]bool{}
+		for _, e := range read(t, zeek.Log, "dns.log", logs["dns.log"].Bytes()) {
+			dns[e.str("dns.question.name")] = true
+		}
+		for _, k := range c.Connections {
+			if k.Captured() && k.Protocol == "tls" && !sni[k.Name] {
+				t.Errorf("json=%v: no server name %s", js, k.Name)
+			}
+		}
+		for _, l := range c.Lookups {
+			if l.Conn >= 0 && c.Connections[l.Conn].Captured() && !dns[l.Name] {
+				t.Errorf("json=%v: no question %s", js, l.Name)
 			}
 		}
 	}
