@@ -247,3 +247,14 @@ func TestCorpusJSONOfEVTX(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// BenchmarkCorpus reads the recordings of two tools.
+func BenchmarkCorpus(b *testing.B) {
+	for _, name := range []string{"LSASS_campaign_01/metasploit_logonpasswords_lsass_memory_dump.zip", "empire_shell_dcerpc_smb_service_dll_hijack/host.zip"} {
+		data, err := io.ReadAll(member(b, formattest.Corpus(b, "otrf/"+name)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(filepath.Dir(name), func(b *testing.B) { formattest.Bench(b, JSON, data) })
+	}
+}

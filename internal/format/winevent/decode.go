@@ -277,9 +277,11 @@ func isLevel(kind string) bool {
 
 // keywordBits reads a 64-bit mask: hexadecimal with the top bit set, or the same as a negative decimal.
 func keywordBits(v []byte) int64 {
-	if len(v) == 18 && v[0] == '0' && v[1] == 'x' {
-		low, _ := text.Int(append([]byte("0x"), v[3:]...)) // all but the top four bits, where nothing for us is
-		return low
+	var low [18]byte
+	if len(v) == len(low) && v[0] == '0' && v[1] == 'x' {
+		copy(low[:], v)
+		low[2] = '0' // the top four bits would not fit, and mean nothing here
+		v = low[:]
 	}
 	n, _ := text.Int(v)
 	return n

@@ -22,6 +22,7 @@ type tsv struct {
 	columns             []column
 	headed              bool // a separator line was seen
 	complained          bool
+	yes, no             []byte // truth as JSON logs write it
 }
 
 // A column is where the values of one field go.
@@ -57,7 +58,7 @@ func kindOf(zeekType []byte) kind {
 }
 
 func newTSV(r io.Reader, d *decoder) *tsv {
-	t := &tsv{d: d, in: text.NewLines(r), prefix: []byte("#")}
+	t := &tsv{d: d, in: text.NewLines(r), prefix: []byte("#"), yes: []byte("true"), no: []byte("false")}
 	t.begin([]byte("\t"))
 	return t
 }
@@ -200,9 +201,9 @@ func (t *tsv) value(c *column, cell []byte) value {
 	case c.kind == decimals:
 		return value{text.Value{Raw: cell, Kind: text.Number}, t.setSep}
 	case c.kind == truth && string(cell) == "T":
-		return value{text.Value{Raw: []byte("true"), Kind: text.True}, nil}
+		return value{text.Value{Raw: t.yes, Kind: text.True}, nil}
 	case c.kind == truth && string(cell) == "F":
-		return value{text.Value{Raw: []byte("false"), Kind: text.False}, nil}
+		return value{text.Value{Raw: t.no, Kind: text.False}, nil}
 	case c.kind == decimal:
 		return value{text.Value{Raw: cell, Kind: text.Number}, nil}
 	}
