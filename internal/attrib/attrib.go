@@ -127,6 +127,7 @@ type Clock struct {
 	Pairs    int           // flows and evidence that share a key and could have agreed
 	Residual time.Duration // 99th percentile of what remains
 	Weak     bool          // too few pairs to rely on; levels are lowered
+	Wanders  bool          // no straight line: read between pairs that keep order; Offset is the middle one's, Drift 0
 	Given    bool          // the user said so
 	Zone     string        // for a local clock: the zone the offset amounts to, UTC-04:00
 }

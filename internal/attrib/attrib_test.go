@@ -2,6 +2,7 @@ package attrib
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -336,6 +337,36 @@ func TestDrift(t *testing.T) {
 	for _, f := range r.Flows {
 		if f.Culprit.Level != Certain {
 			t.Fatalf("%v: %+v, clock %+v", f.Source, f.Culprit, r.Clocks[0])
+		}
+	}
+}
+
+// A virtual machine's clock that gains and loses a minute: order is kept, no line fits.
+func TestWander(t *testing.T) {
+	w := newWorld(t)
+	for i := range 60 {
+		after := time.Duration(i) * 4 * time.Second
+		w.offset = time.Duration(30 * float64(time.Second) * (1 - math.Cos(float64(i)/10)))
+		src, dst := fmt.Sprintf("10.0.0.5:%d", 52000+i), fmt.Sprintf("93.184.216.%d:443", i+1)
+		w.flow("tcp", src, dst, after, time.Second)
+		if i != 30 {
+			w.record(event.RoleConnect, fmt.Sprintf("p%d.exe", i), int64(900+i), "tcp", src, dst, after)
+		}
+	}
+	// Flow 30 has a record of its endpoints only a minute before: another connection, that nobody captured.
+	w.record(event.RoleConnect, "other.exe", 7, "tcp", "10.0.0.5:52030", "93.184.216.31:443", time.Minute)
+	r := w.solve()
+	if c := r.Clocks[0]; !c.Wanders || c.Support < 55 {
+		t.Errorf("clock %+v", c)
+	}
+	for i, f := range r.Flows {
+		switch {
+		case f.Source.Port() == 52030:
+			if f.Culprit.Level != Unknown {
+				t.Errorf("a record of another time was believed: %+v", f.Culprit)
+			}
+		case f.Culprit.Level != Certain && f.Culprit.Level != Likely, f.Culprit.Process.PID != int64(900+i):
+			t.Errorf("%v: %+v", f.Source, f.Culprit)
 		}
 	}
 }

@@ -25,31 +25,37 @@ const (
 	maxPairs      = 1 << 17
 	driftSpan     = 10 * time.Minute // below this drift can't be told from jitter
 	driftSupport  = 10
-	nearUTC       = 2 * time.Second // two UTC clocks this close are believed with less support
-	minWindow     = time.Second     // slack around a flow's life, at least
-	nearWindow    = 250 * time.Millisecond
-	zoneTolerance = 3 * time.Minute // an offset this close to a quarter hour is a zone
+	nearUTC       = 2 * time.Second        // two UTC clocks this close are believed with less support
+	minWindow     = time.Second            // slack around a flow's life, at least
+	nearWindow    = 250 * time.Millisecond // how far a record may lie from where it must be to prove anything, at least
+	zoneTolerance = 3 * time.Minute        // an offset this close to a quarter hour is a zone
 )
 
 type clockKey struct{ capture, domain int32 }
 
 type clock struct {
 	Clock
-	ok       bool  // solved or given; else nothing is known
-	offset   int64 // ns at base
-	strength strength
+	ok      bool   // solved or given; else nothing is known
+	offset  int64  // ns at base
+	anchors []pair // of a clock that wanders, in order of time; nil for a straight one
 }
 
-// on gives the time on the capture's clock.
-func (c *clock) on(t int64) int64 {
-	return t + c.offset + int64(c.Drift*float64(t-c.Base))
+// noFlow stands for no flow where a clock is read for none in particular.
+const noFlow = int32(-1)
+
+// on gives the time on the capture's clock. Of a clock that wanders the flow's own pair is left out: it would prove itself.
+func (c *clock) on(t int64, flow int32) int64 {
+	on, _ := c.read(t, flow)
+	return on
 }
 
-// window is how far from a flow's life its evidence may lie.
-func (c *clock) window() int64 { return int64(max(minWindow, 3*c.Residual)) }
-
-// near is how far an evidence may lie from where it must be to prove anything.
-func (c *clock) near() int64 { return int64(max(nearWindow, 3*c.Residual)) }
+// read is on, and how far off it may be.
+func (c *clock) read(t int64, flow int32) (on, slack int64) {
+	if c.anchors != nil {
+		return c.between(t, flow)
+	}
+	return t + c.offset + int64(c.Drift*float64(t-c.Base)), int64(max(nearWindow, 3*c.Residual))
+}
 
 // A pair is an evidence and a flow that share endpoints.
 type pair struct {
@@ -57,6 +63,12 @@ type pair struct {
 	time   int64 // evidence time
 	flow   int32
 }
+
+// pairsBy holds pairs by how much they say, the strongest class first: the strengths, and then flows that begin with the
+// answer, whose start is a little late.
+type pairsBy [byLateStart + 1][]pair
+
+const byLateStart = byPortPair + 1
 
 func (s *solver) solveClocks() {
 	for d := range s.domains {
@@ -75,7 +87,7 @@ func (s *solver) solveClocks() {
 }
 
 // pairs gives the pairs of a domain's evidence with the flows of each capture, by how strong their key is.
-func (s *solver) pairs(d int32) map[int32]*[3][]pair {
+func (s *solver) pairs(d int32) map[int32]*pairsBy {
 	type keyed struct {
 		tuple
 		local, remote endpoint
@@ -93,7 +105,7 @@ func (s *solver) pairs(d int32) map[int32]*[3][]pair {
 		}
 		openers[k] = append(openers[k], id)
 	}
-	out := map[int32]*[3][]pair{}
+	out := map[int32]*pairsBy{}
 	var buf []share
 	for _, ids := range openers {
 		buf = s.shares(&s.evidence[ids[0]], buf[:0])
@@ -105,11 +117,15 @@ func (s *solver) pairs(d int32) map[int32]*[3][]pair {
 				f := &s.flows[sh.flow]
 				p := out[f.source]
 				if p == nil {
-					p = new([3][]pair)
+					p = new(pairsBy)
 					out[f.source] = p
 				}
-				if len(p[sh.strength]) < maxPairs {
-					p[sh.strength] = append(p[sh.strength], pair{f.start - s.evidence[id].time, s.evidence[id].time, sh.flow})
+				class := sh.strength
+				if answersOnly(f) {
+					class = byLateStart
+				}
+				if len(p[class]) < maxPairs {
+					p[class] = append(p[class], pair{f.start - s.evidence[id].time, s.evidence[id].time, sh.flow})
 				}
 			}
 		}
@@ -117,8 +133,11 @@ func (s *solver) pairs(d int32) map[int32]*[3][]pair {
 	return out
 }
 
+// answersOnly says whether a capture (often a one-sided Zeek log) holds only what the opened side sent.
+func answersOnly(f *flow) bool { return f.out.Packets[0] == 0 && f.out.Packets[1] > 0 }
+
 // solveClock tries the strongest pairs first and takes weaker ones in while that is too few.
-func (s *solver) solveClock(d int32, pairs *[3][]pair) *clock {
+func (s *solver) solveClock(d int32, pairs *pairsBy) *clock {
 	dom := &s.domains[d]
 	c := &clock{Clock: Clock{Host: s.hostName(dom), Source: s.sources[dom.source].path, Provider: s.text[dom.provider], Basis: dom.basis}}
 	zone := s.zones[c.Source]
@@ -127,10 +146,17 @@ func (s *solver) solveClock(d int32, pairs *[3][]pair) *clock {
 	}
 	var all []pair
 	if pairs != nil {
-		for st := byTuple; st <= byPortPair; st++ {
-			all = append(all, pairs[st]...)
-			if s.fit(c, all, zone); c.ok && !c.Weak {
-				c.strength = st
+		for _, more := range pairs {
+			if len(more) == 0 {
+				continue
+			}
+			all = append(all, more...)
+			try := *c
+			try.anchors = nil
+			if try.fit(all, zone); !c.ok || c.Weak || !try.Weak && try.Support > c.Support {
+				*c = try
+			}
+			if c.settled(all) {
 				break
 			}
 		}
@@ -159,7 +185,7 @@ func zoneOffset(zone *time.Location, t int64) int64 {
 }
 
 // fit solves the offset and drift that most pairs agree on.
-func (s *solver) fit(c *clock, pairs []pair, zone *time.Location) {
+func (c *clock) fit(pairs []pair, zone *time.Location) {
 	pairs = slices.Clone(pairs)
 	if zone != nil {
 		pairs = slices.DeleteFunc(pairs, func(p pair) bool { return !withinZone(p, zone, c.Basis) })
@@ -177,11 +203,12 @@ func (s *solver) fit(c *clock, pairs []pair, zone *time.Location) {
 	c.Base, c.Drift = pairs[(from+to)/2].time, 0
 	c.refine(pairs)
 	c.Weak = !c.convinces(pairs)
+	c.wander(pairs)
 }
 
 // convinces says whether enough flows agree on the clock, and not nearly as many on another.
 func (c *clock) convinces(pairs []pair) bool {
-	rest := slices.DeleteFunc(slices.Clone(pairs), func(p pair) bool { return abs(p.time+p.offset-c.on(p.time)) <= int64(refineWindow) })
+	rest := slices.DeleteFunc(slices.Clone(pairs), func(p pair) bool { return abs(p.time+p.offset-c.on(p.time, noFlow)) <= int64(refineWindow) })
 	second, noise := 0, 0.0
 	if len(rest) > 0 {
 		from, to := fullest(rest)
@@ -192,6 +219,11 @@ func (c *clock) convinces(pairs []pair) bool {
 		return false
 	}
 	return c.Support >= 2*second && float64(c.Support) >= overNoise*noise || c.Basis == event.BasisUTC && abs(c.offset) <= int64(nearUTC)
+}
+
+// settled says whether weaker pairs are not worth a look: most pairs that were seen once agree.
+func (c *clock) settled(pairs []pair) bool {
+	return c.ok && !c.Weak && float64(c.Support) >= anchorShare*float64(len(seenOnce(pairs)))
 }
 
 // withinZone keeps pairs that fit a zone the user gave, but for a clock that is off by less than a few minutes.
@@ -229,11 +261,11 @@ func (c *clock) refine(pairs []pair) {
 		in = in[:0]
 		best := map[int32]int{} // one pair a flow: the nearest
 		for _, p := range pairs {
-			if abs(p.time+p.offset-c.on(p.time)) > int64(refineWindow) {
+			if abs(p.time+p.offset-c.on(p.time, noFlow)) > int64(refineWindow) {
 				continue
 			}
 			if i, ok := best[p.flow]; ok {
-				if q := in[i]; abs(p.time+p.offset-c.on(p.time)) < abs(q.time+q.offset-c.on(q.time)) {
+				if q := in[i]; abs(p.time+p.offset-c.on(p.time, noFlow)) < abs(q.time+q.offset-c.on(q.time, noFlow)) {
 					in[i] = p
 				}
 				continue
@@ -248,7 +280,7 @@ func (c *clock) refine(pairs []pair) {
 	}
 	residuals := make([]int64, 0, len(in))
 	for _, p := range in {
-		residuals = append(residuals, abs(p.time+p.offset-c.on(p.time)))
+		residuals = append(residuals, abs(p.time+p.offset-c.on(p.time, noFlow)))
 	}
 	slices.Sort(residuals)
 	c.Support = len(in)
@@ -309,7 +341,7 @@ func (c *clock) describe() {
 }
 
 // learnLocals takes the host's own addresses from the flows that agree with a solved clock, where its records name none.
-func (s *solver) learnLocals(d int32, c *clock, pairs *[3][]pair) {
+func (s *solver) learnLocals(d int32, c *clock, pairs *pairsBy) {
 	if !c.ok || c.Weak || pairs == nil || len(s.locals[d]) > 0 {
 		return
 	}
@@ -321,7 +353,8 @@ func (s *solver) learnLocals(d int32, c *clock, pairs *[3][]pair) {
 		}
 		buf = s.shares(e, buf[:0])
 		for _, sh := range buf {
-			if f := &s.flows[sh.flow]; len(buf) == 1 && abs(f.start-c.on(e.time)) <= c.near() {
+			f := &s.flows[sh.flow]
+			if on, slack := c.read(e.time, sh.flow); len(buf) == 1 && abs(f.start-on) <= slack {
 				s.locals[d][[2]endpoint{f.src, f.dst}[sh.end].ip]++
 			}
 		}

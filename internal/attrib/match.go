@@ -16,6 +16,7 @@ type vote struct {
 	clock    *clock
 	on       int64 // its time on the capture's clock
 	cost     int64 // ns from where it would be if all were perfect
+	slack    int64 // how far off the clock may be there
 	near     bool  // near enough to prove something
 	shared   bool  // another flow of the capture fits it as well
 }
@@ -31,6 +32,9 @@ const (
 	gradeWeak         // B2
 	gradeProved       // A1, A2
 )
+
+// maxNear bounds what counts as near, however unsure the clock is.
+const maxNear = 5 * time.Second
 
 // answerLead is how long before its first packet a flow whose packets are all answers may have been opened.
 const answerLead = 15 * time.Second
@@ -67,35 +71,29 @@ func (s *solver) voteIn(id int32, shares []share) {
 		}
 		return
 	}
-	t := c.on(e.time)
-	var fits []share
-	var costs []int64
+	fits, votes := shares[:0:0], []vote(nil)
 	best := int64(-1)
 	for _, sh := range shares {
-		cost, ok := s.cost(e, t, &s.flows[sh.flow], c)
-		if !ok {
-			continue
-		}
-		fits, costs = append(fits, sh), append(costs, cost)
-		if best < 0 || cost < best {
-			best = cost
+		v := vote{evidence: id, strength: sh.strength, clock: c}
+		if s.place(&v, e, sh.flow) {
+			fits, votes = append(fits, sh), append(votes, v)
+			if best < 0 || v.cost < best {
+				best = v.cost
+			}
 		}
 	}
 	rivals := 0
-	for _, cost := range costs {
-		if cost <= best+c.near() {
+	for _, v := range votes {
+		if v.cost <= best+v.slack {
 			rivals++
 		}
 	}
-	for i, sh := range fits {
-		if costs[i] > best+c.near() {
-			continue
+	for i, v := range votes {
+		if v.cost <= best+v.slack {
+			v.shared = rivals > 1
+			s.voted[id] = true
+			s.cast(fits[i], v)
 		}
-		s.voted[id] = true
-		s.cast(sh, vote{
-			evidence: id, strength: sh.strength, clock: c, on: t, cost: costs[i],
-			near: costs[i] <= c.near(), shared: rivals > 1,
-		})
 	}
 }
 
@@ -103,20 +101,24 @@ func (s *solver) cast(sh share, v vote) {
 	s.votes[sh.flow][sh.end] = append(s.votes[sh.flow][sh.end], v)
 }
 
-// cost says how far evidence e, at t on the flow's clock, lies from where it must be if it is about f, and whether that is
-// near enough at all.
-func (s *solver) cost(e *evidence, t int64, f *flow, c *clock) (int64, bool) {
-	lead := c.window()
-	if f.out.Packets[0] == 0 && f.out.Packets[1] > 0 {
+// place says where evidence e lies on the clock of a flow it could be about, how far that is from where it must be, and
+// whether that is near enough at all.
+func (s *solver) place(v *vote, e *evidence, flow int32) bool {
+	f := &s.flows[flow]
+	v.on, v.slack = v.clock.read(e.time, flow)
+	tail := max(int64(minWindow), v.slack)
+	lead := tail
+	if answersOnly(f) {
 		lead = max(lead, int64(answerLead))
 	}
-	if t < f.start-lead || t > f.end+c.window() {
-		return 0, false
+	if v.on < f.start-lead || v.on > f.end+tail {
+		return false
 	}
-	if e.role.opens() {
-		return abs(t - f.start), true
+	if v.cost = max(0, f.start-v.on, v.on-f.end); e.role.opens() {
+		v.cost = abs(v.on - f.start)
 	}
-	return max(0, f.start-t, t-f.end), true
+	v.near = v.cost <= min(v.slack, int64(maxNear))
+	return true
 }
 
 func (s *solver) decide() {
@@ -127,7 +129,7 @@ func (s *solver) decide() {
 		for end := range 2 {
 			c := s.judge(int32(i), end, owners)
 			if c.Level == Unknown {
-				s.endpointOwner(f, end, owners, &c)
+				s.endpointOwner(int32(i), end, owners, &c)
 			}
 			if c.Level == Unknown {
 				s.explain(f, end, &c)
@@ -166,7 +168,7 @@ func (s *solver) judge(flow int32, end int, owners map[socket][]int32) Culprit {
 		c.Level, c.Rule = Certain, RuleTuple // both addresses decide: who else had the port doesn't matter
 		return c
 	}
-	rivals := s.rivals(f, end, best, owners)
+	rivals := s.rivals(flow, end, best, owners)
 	c.Level, c.Rule, c.Reason = level(best, rivals)
 	if c.Level == Possible && len(rivals) > 0 {
 		c.Candidates = append(s.candidates(f, suspects), rivals...)
@@ -369,7 +371,8 @@ func (s *solver) owners() map[socket][]int32 {
 }
 
 // rivals gives other processes that used the suspect's local port during the flow.
-func (s *solver) rivals(f *flow, end int, p *suspect, owners map[socket][]int32) []Candidate {
+func (s *solver) rivals(flow int32, end int, p *suspect, owners map[socket][]int32) []Candidate {
+	f := &s.flows[flow]
 	e := &s.evidence[p.votes[0].evidence]
 	var out []Candidate
 	seen := []int32{p.proc}
@@ -380,8 +383,8 @@ func (s *solver) rivals(f *flow, end int, p *suspect, owners map[socket][]int32)
 		if slices.ContainsFunc(seen, func(k int32) bool { return s.sameProcess(k, q) }) || c == nil || !c.ok {
 			continue
 		}
-		t := c.on(o.time)
-		if t < f.start-c.near() || t > f.end+c.near() {
+		t, slack := c.read(o.time, flow)
+		if t < f.start-slack || t > f.end+slack {
 			continue
 		}
 		remote := [2]*endpoint{&f.dst, &f.src}[end]
@@ -401,7 +404,8 @@ const (
 
 // endpointOwner names the only process seen on the flow's local address and port around that time: it bound the port, or
 // spoke from it with others. TCP clients' ports are too short-lived for the second.
-func (s *solver) endpointOwner(f *flow, end int, owners map[socket][]int32, c *Culprit) {
+func (s *solver) endpointOwner(flow int32, end int, owners map[socket][]int32, c *Culprit) {
+	f := &s.flows[flow]
 	here := [2]*endpoint{&f.src, &f.dst}[end]
 	udp := s.text[f.proto] == "udp"
 	var proc int32 = -1
@@ -414,15 +418,15 @@ func (s *solver) endpointOwner(f *flow, end int, owners map[socket][]int32, c *C
 			if !ck.ok || ck.Weak || e.local.ip.IsValid() && e.local.ip != here.ip {
 				continue
 			}
-			t := ck.on(e.time)
+			t, slack := ck.read(e.time, flow)
 			switch {
 			case e.role == roleBind && end == 0:
-				if t < f.start-int64(bindLead) || t > f.start+ck.near() {
+				if t < f.start-int64(bindLead)-slack || t > f.start+slack {
 					continue
 				}
 				rule = RuleBind
 			case e.role == roleBind:
-				if t > f.start+ck.near() {
+				if t > f.start+slack {
 					continue
 				}
 			case !udp && end == 0 || t < f.start-int64(endpointSpan) || t > f.end+int64(endpointSpan):
@@ -493,12 +497,12 @@ func (s *solver) explain(f *flow, end int, c *Culprit) {
 	case !clockOf.ok:
 		c.Rule, c.Reason = RuleUnsolved, fmt.Sprintf("nothing ties the clock of %s to the capture's", clockOf.Source)
 	default:
-		first, last := clockOf.on(s.span(nearest, true)), clockOf.on(s.span(nearest, false))
+		first, last := clockOf.on(s.span(nearest, true), noFlow), clockOf.on(s.span(nearest, false), noFlow)
 		name := cmp.Or(clockOf.Host, clockOf.Source)
 		switch {
-		case f.start > last+clockOf.window():
+		case f.start > last+int64(minWindow):
 			c.Rule, c.Reason = RuleOutside, fmt.Sprintf("no host event after %s (the recording of %s ends %v before)", clockTime(last), name, time.Duration(f.start-last).Round(time.Second))
-		case f.end < first-clockOf.window():
+		case f.end < first-int64(minWindow):
 			c.Rule, c.Reason = RuleOutside, fmt.Sprintf("no host event before %s (the recording of %s begins %v later)", clockTime(first), name, time.Duration(first-f.end).Round(time.Second))
 		default:
 			c.Rule, c.Reason = RuleUnrecorded, fmt.Sprintf("the recording of %s has nothing on this connection", name)

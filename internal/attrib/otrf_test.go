@@ -81,8 +81,7 @@ func tuple(proto, here, there string) string { return proto + " " + here + " " +
 func evaluate(t *testing.T, dir, hidden string) score {
 	t.Helper()
 	x := attrib.New()
-	truth := map[string]map[string]bool{}
-	visible := map[string]bool{}
+	truth, visible := sayings{}, sayings{}
 	var mu sync.Mutex
 	_, err := ingest.Read(context.Background(), []string{dir}, nil, ingest.Options{Options: format.Options{Fields: attrib.Fields, RolesOnly: true}}, func(b *event.Batch) error {
 		mu.Lock()
@@ -90,16 +89,13 @@ func evaluate(t *testing.T, dir, hidden string) score {
 		kept := &event.Batch{Source: b.Source}
 		for i := range b.Len {
 			hide := string(b.Str(event.EventProvider, i)) == hidden
-			if pid := b.Int(event.ProcessPID, i); b.Has(event.DestinationPort, i) && isEvidence(b, i) {
-				k := key(b, i)
-				if !hide {
-					visible[k] = true
-				} else if pid != 0 {
-					if truth[k] == nil {
-						truth[k] = map[string]bool{}
-					}
-					truth[k][fmt.Sprint(pid)] = true
+			if b.Has(event.DestinationPort, i) && isEvidence(b, i) {
+				say := visible
+				if hide {
+					say = truth
 				}
+				k := key(b, i)
+				say.add(k, strings.ToLower(string(b.Str(event.ProcessName, i))), b.Int(event.ProcessPID, i))
 			}
 			if !hide {
 				copyRow(kept, b, i)
@@ -124,8 +120,8 @@ func evaluate(t *testing.T, dir, hidden string) score {
 	return s
 }
 
-func (s *score) judge(f attrib.Flow, c attrib.Culprit, k string, truth map[string]map[string]bool, visible map[string]bool) {
-	if visible[k] {
+func (s *score) judge(f attrib.Flow, c attrib.Culprit, k string, truth, visible sayings) {
+	if visible.one(k) {
 		s.findable++
 		if c.Level >= attrib.Likely {
 			s.found++
@@ -133,15 +129,18 @@ func (s *score) judge(f attrib.Flow, c attrib.Culprit, k string, truth map[strin
 			s.example(fmt.Sprintf("missed %s: %s %s", k, c.Rule, c.Reason))
 		}
 	}
-	if len(truth[k]) != 1 || c.Process == nil || c.Process.PID == 0 {
+	if !truth.one(k) || c.Process == nil {
 		return
 	}
-	if truth[k][fmt.Sprint(c.Process.PID)] {
+	same, known := truth.same(k, c.Process)
+	switch {
+	case !known:
+	case same:
 		s.right[c.Level]++
-		return
+	default:
+		s.wrong[c.Level]++
+		s.example(fmt.Sprintf("%s %s %s: %s %d, truth %v", c.Level, c.Rule, k, c.Process.Name, c.Process.PID, *truth[k]))
 	}
-	s.wrong[c.Level]++
-	s.example(fmt.Sprintf("%s %s %s: %s %d, truth %v", c.Level, c.Rule, k, c.Process.Name, c.Process.PID, truth[k]))
 }
 
 func (s *score) example(e string) {
@@ -153,6 +152,39 @@ func (s *score) example(e string) {
 func isEvidence(b *event.Batch, i int) bool {
 	r := string(b.Str(event.Role, i))
 	return r == event.RoleConnect || r == event.RoleAccept
+}
+
+// said is what records say of a pair of endpoints. Some rows of the older sets lack the PID, others the name.
+type said struct {
+	pids  map[int64]bool
+	names map[string]bool
+}
+
+type sayings map[string]*said
+
+func (m sayings) add(k, name string, pid int64) {
+	if m[k] == nil {
+		m[k] = &said{map[int64]bool{}, map[string]bool{}}
+	}
+	if pid != 0 {
+		m[k].pids[pid] = true
+	}
+	if name != "" {
+		m[k].names[name] = true
+	}
+}
+
+// one says whether the records name one process.
+func (m sayings) one(k string) bool {
+	return m[k] != nil && len(m[k].pids) <= 1 && len(m[k].names) <= 1 && len(m[k].pids)+len(m[k].names) > 0
+}
+
+// same says whether p is the process they name; known is false when they have nothing in common to tell by.
+func (m sayings) same(k string, p *attrib.Process) (same, known bool) {
+	if p.PID != 0 && len(m[k].pids) > 0 {
+		return m[k].pids[p.PID], true
+	}
+	return m[k].names[strings.ToLower(p.Name)], p.Name != "" && len(m[k].names) > 0
 }
 
 // key is the tuple of a host's record, its own end first.

@@ -153,8 +153,13 @@ func b2i(b bool) int {
 
 func merge(to *Process, p *rawProcess) {
 	for _, s := range []struct{ to, from *string }{
-		{&to.Host, &p.info.Host}, {&to.Name, &p.info.Name}, {&to.Executable, &p.info.Executable}, {&to.Command, &p.info.Command},
-		{&to.EntityID, &p.info.EntityID}, {&to.User, &p.info.User}, {&to.Parent, &p.info.Parent},
+		{&to.Host, &p.info.Host},
+		{&to.Name, &p.info.Name},
+		{&to.Executable, &p.info.Executable},
+		{&to.Command, &p.info.Command},
+		{&to.EntityID, &p.info.EntityID},
+		{&to.User, &p.info.User},
+		{&to.Parent, &p.info.Parent},
 	} {
 		if *s.to == "" {
 			*s.to = *s.from

@@ -143,7 +143,7 @@ func (s *solver) hostTime(d int32, t int64) (int64, bool) {
 	}
 	for src := range s.sources {
 		if c := s.clocks[clockKey{int32(src), d}]; c != nil && c.ok && !c.Weak {
-			return c.on(t), false
+			return c.on(t, noFlow), false
 		}
 	}
 	if zone := s.zones[s.sources[dom.source].path]; zone != nil && dom.basis == event.BasisLocal {
