@@ -167,6 +167,9 @@ type csvReader struct {
 	clock int64 // the row's time since midnight
 	nets  netPaths
 
+	lastName []byte // the operation looked up last
+	lastOp   csvOperation
+
 	notes  []string // not told yet
 	counts [len(classNames)]int64
 	total  int64

@@ -85,7 +85,6 @@ func (r *csvReader) plan() {
 
 // A csvOperation is what an operation's name stands for.
 type csvOperation struct {
-	class    int
 	kind     string // event.type
 	category string
 }
@@ -99,9 +98,9 @@ var csvOperations = sync.OnceValue(func() map[string]csvOperation {
 			if op.name == "Load Image" {
 				category = "library"
 			}
-			m[op.name] = csvOperation{class, op.kind, category}
+			m[op.name] = csvOperation{op.kind, category}
 			for _, name := range op.subs {
-				m[name] = csvOperation{class, op.kind, category}
+				m[name] = csvOperation{op.kind, category}
 			}
 		}
 	}
@@ -307,10 +306,7 @@ func (r *csvReader) putFixed(b *event.Batch, class int, name []byte) {
 	if !w.category && !w.eventType {
 		return
 	}
-	op, ok := csvOperations()[string(name)]
-	if !ok {
-		op = csvOperation{class, "info", classCategories[class]}
-	}
+	op := r.operation(class, name)
 	if w.category {
 		b.AddText(event.EventCategory, op.category)
 	}
@@ -322,6 +318,18 @@ func (r *csvReader) putFixed(b *event.Batch, class int, name []byte) {
 			b.AddText(event.EventType, op.kind)
 		}
 	}
+}
+
+// operation gives what an operation's name stands for. Rows with the same one come in runs.
+func (r *csvReader) operation(class int, name []byte) csvOperation {
+	if !bytes.Equal(name, r.lastName) {
+		r.lastName = append(r.lastName[:0], name...)
+		var ok bool
+		if r.lastOp, ok = csvOperations()[string(name)]; !ok {
+			r.lastOp = csvOperation{"info", classCategories[class]}
+		}
+	}
+	return r.lastOp
 }
 
 // putCells copies the cells somebody looks at.
