@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A Case is one invented run. Times are durations since Params.Start on the host's clock, which is taken to be the true one;
+// A Case is one invented run. Times are durations since Params.Start, true ones: the host's clock is right until it steps;
 // Case.Wall and Case.Wire turn them into what the host's and the capture's clock showed.
 type Case struct {
 	Params
@@ -70,7 +70,12 @@ type Lookup struct {
 }
 
 // Wall is a time as the host's clock showed it.
-func (c *Case) Wall(d time.Duration) time.Time { return c.Start.Add(d) }
+func (c *Case) Wall(d time.Duration) time.Time {
+	if c.Step != 0 && d > c.Duration/2 {
+		d += c.Step
+	}
+	return c.Start.Add(d)
+}
 
 // Wire is a time as the capture's clock showed it.
 func (c *Case) Wire(d time.Duration) time.Time {
@@ -202,10 +207,13 @@ func (b *builder) cutoff() {
 		end := b.at(b.HostEnd)
 		b.Records = slices.DeleteFunc(b.Records, func(r Record) bool { return r.At > end })
 	}
-	if b.CaptureEnd > 0 {
-		end := b.at(b.CaptureEnd)
-		b.Packets = slices.DeleteFunc(b.Packets, func(p Packet) bool { return p.At > end })
-	}
+	end := b.at(cmp.Or(b.CaptureEnd, 2))
+	rng := rand.New(rand.NewPCG(b.Seed, 3))
+	b.Packets = slices.DeleteFunc(b.Packets, func(p Packet) bool {
+		k := &b.Connections[p.Conn]
+		inside := k.Source.Addr().IsPrivate() && k.Destination.Addr().IsPrivate() || k.Destination.Addr().IsMulticast()
+		return p.At > end || b.TCPOnly && k.Transport != "tcp" || b.OneSided && b.sends(&p) || b.NAT != NoNAT && inside || rng.Float64() < b.Loss
+	})
 }
 
 // finish puts records and packets in order and adds up what each connection came to.

@@ -19,6 +19,9 @@ type Packet struct {
 	raw   []byte
 }
 
+// routerOutside is the router's address in the Internet.
+var routerOutside = netip.AddrFrom4([4]byte{203, 0, 113, 7})
+
 const (
 	protoICMP = 1
 	protoTCP  = 6
@@ -27,6 +30,18 @@ const (
 
 // synOptions are those of a SYN: segment size, window scale, selective acknowledgements.
 var synOptions = [12]byte{2, 4, mss >> 8, mss & 0xff, 1, 3, 3, 8, 1, 1, 4, 2}
+
+// seen is an end as it stands in the capture.
+func (c *Case) seen(a netip.AddrPort) netip.AddrPort {
+	if c.NAT == NoNAT || a.Addr() != c.Addr {
+		return a
+	}
+	port := a.Port()
+	if c.NAT == NATTranslate {
+		port = uint16(1024 + (uint32(port)*7919+31)%60000)
+	}
+	return netip.AddrPortFrom(routerOutside, port)
+}
 
 func (p *Packet) ends(k *Connection) (from, to netip.AddrPort) {
 	if p.Dir == 1 {
@@ -75,8 +90,9 @@ func (c *Case) sends(p *Packet) bool {
 
 func (c *Case) appendIP(b []byte, p *Packet, number int) []byte {
 	k := &c.Connections[p.Conn]
+	offloaded := c.sends(p) && c.NAT == NoNAT
 	from, to := p.ends(k)
-	offloaded := c.sends(p)
+	from, to = c.seen(from), c.seen(to)
 	b = append(b, c.mac(to.Addr())...)
 	b = append(b, c.mac(from.Addr())...)
 	var proto byte
@@ -113,6 +129,7 @@ func (c *Case) appendIP(b []byte, p *Packet, number int) []byte {
 
 func (c *Case) appendTransport(b []byte, p *Packet, k *Connection, proto byte, offloaded bool) []byte {
 	from, to := p.ends(k)
+	from, to = c.seen(from), c.seen(to)
 	head, check := len(b), 0
 	switch proto {
 	case protoTCP:

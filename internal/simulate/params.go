@@ -42,10 +42,32 @@ type Params struct {
 	Drift      float64       // seconds per second
 	CaptureEnd float64       // share of the run after which the capture ends, 0: at its end
 	HostEnd    float64       // share of the run after which the host's recording ends, 0: at its end
+	Step       time.Duration // the host's clock jumps ahead by this halfway through the run
+	Twins      int           // connections from a port and to a server that another process's connection had shortly before
+
+	TCPOnly  bool    // the capture holds nothing but TCP, and so no DNS
+	OneSided bool    // the capture holds only what came in
+	Loss     float64 // share of the packets that the capture missed
+	Snap     int     // bytes the capture kept of a packet, 0: all
+	NAT      NAT     // where the capture was made
+
+	// Only says which recordings of the case there are: "host", "capture" or, empty, both. A group can so have the capture
+	// of one case and the host's recordings of another, which have nothing to do with each other.
+	Only string
 
 	CSV CSVOptions // how Write writes the CSV
 	PML PMLOptions // how Write writes the PML
 }
+
+// NAT says whether the capture stands behind a router that translates addresses.
+type NAT uint8
+
+// Places of a capture.
+const (
+	NoNAT        NAT = iota // on the host's network card
+	NATKeep                 // outside the router, which put its address for the host's
+	NATTranslate            // and another port for the host's
+)
 
 // Duo is the size of the run that the method of joining by hand was first shown on: 309,730 Procmon events, 961 of them TCP,
 // some 20,000 packets in about 65 flows, 5 of which go to Duo.
@@ -111,6 +133,30 @@ func Grid() []Params {
 	add("few connections", func(p *Params) { p.Outside = 6 })
 	add("32-bit", func(p *Params) { p.PML.Bits = 32 })
 	add("PML 7", func(p *Params) { p.PML = PMLOptions{Version: 7, Bits: 32} })
+	add("clock steps ahead", func(p *Params) { p.Step = 7 * time.Second })
+	add("clock steps far ahead, drift", func(p *Params) { p.Step, p.Drift = 5*time.Minute, 50e-6 })
+	add("capture of TCP alone", func(p *Params) { p.TCPOnly = true })
+	add("capture of TCP alone, half seen", func(p *Params) { p.TCPOnly, p.Coverage, p.Ports, p.Outside = true, 0.5, 60, 80 })
+	add("one-sided capture", func(p *Params) { p.OneSided = true })
+	for _, l := range []float64{0.05, 0.4} {
+		add(fmt.Sprintf("lossy capture %g", l), func(p *Params) { p.Loss = l })
+	}
+	add("short packets", func(p *Params) { p.Snap = 96 })
+	add("twins", func(p *Params) { p.Twins, p.Duration = 12, 3*time.Minute })
+	for _, c := range []float64{0.5, 0.15} {
+		add(fmt.Sprintf("twins, coverage %g", c), func(p *Params) { p.Twins, p.Coverage, p.Duration = 30, c, 3*time.Minute })
+	}
+	add("twins, coverage 0.5, skew", func(p *Params) { p.Twins, p.Coverage, p.Offset, p.Drift = 30, 0.5, -2800*time.Millisecond, 300e-6 })
+	add("outside the router, ports kept", func(p *Params) { p.NAT = NATKeep })
+	add("outside the router, ports changed", func(p *Params) { p.NAT = NATTranslate })
+	for i, only := range []string{"capture", "host", "host"} {
+		add(fmt.Sprintf("strangers, %d", i+1), func(p *Params) {
+			p.Group, p.Only = "strangers", only
+			p.Start = p.Start.Add(time.Duration(i) * 25 * time.Hour)
+		})
+	}
+	add("strangers of the same minute, 1", func(p *Params) { p.Group, p.Only = "strangers of the same minute", "capture" })
+	add("strangers of the same minute, 2", func(p *Params) { p.Group, p.Only = "strangers of the same minute", "host" })
 	for i, d := range []time.Duration{0, 47 * time.Second} {
 		add(fmt.Sprintf("two machines, %d", i+1), func(p *Params) { p.Group, p.Machine, p.Offset = "two machines", i, d })
 	}

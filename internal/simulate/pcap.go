@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"io"
 	"net/netip"
@@ -22,7 +23,7 @@ func (c *Case) WritePcap(w io.Writer, nanos bool) error {
 	b = le.AppendUint16(b, 2)
 	b = le.AppendUint16(b, 4)
 	b = append(b, make([]byte, 8)...)
-	b = le.AppendUint32(b, 262144)
+	b = le.AppendUint32(b, uint32(cmp.Or(c.Snap, 262144)))
 	b = le.AppendUint32(b, ethernet)
 	if _, err := bw.Write(b); err != nil {
 		return err
@@ -33,13 +34,22 @@ func (c *Case) WritePcap(w io.Writer, nanos bool) error {
 		b = le.AppendUint32(b, uint32(t%1e9/unit))
 		b = append(b, make([]byte, 8)...)
 		b = c.appendFrame(b, &c.Packets[i], i+1)
-		le.PutUint32(b[8:], uint32(len(b)-16))
 		le.PutUint32(b[12:], uint32(len(b)-16))
+		b = b[:c.snapped(len(b)-16)+16]
+		le.PutUint32(b[8:], uint32(len(b)-16))
 		if _, err := bw.Write(b); err != nil {
 			return err
 		}
 	}
 	return bw.Flush()
+}
+
+// snapped is how many of a frame's bytes the capture kept.
+func (c *Case) snapped(n int) int {
+	if c.Snap > 0 {
+		return min(n, c.Snap)
+	}
+	return n
 }
 
 // PcapngOptions says what a pcapng file has beside the packets.
@@ -95,8 +105,9 @@ func (c *Case) WritePcapng(w io.Writer, o PcapngOptions) error {
 		b = le.AppendUint32(b, uint32(t))
 		b = append(b, make([]byte, 8)...)
 		b = c.appendFrame(b, &c.Packets[i], i+1)
-		le.PutUint32(b[12:], uint32(len(b)-20))
 		le.PutUint32(b[16:], uint32(len(b)-20))
+		b = b[:c.snapped(len(b)-20)+20]
+		le.PutUint32(b[12:], uint32(len(b)-20))
 		if err := put(6, b); err != nil {
 			return err
 		}

@@ -158,7 +158,7 @@ func (c *Case) hostName(a netip.Addr) string {
 	case a == c.Addr:
 		return c.Host + ".lan"
 	case a.IsLoopback():
-		return c.Host
+		return "localhost"
 	case a == c.gateway.Addr():
 		return "router.lan"
 	case a.Is6():

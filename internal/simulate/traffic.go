@@ -50,6 +50,7 @@ func (b *builder) traffic() {
 	}
 	b.volumes(plans)
 	b.ports(plans)
+	plans = b.twins(plans)
 	order := make([]int, len(plans))
 	for i := range order {
 		order[i] = i
@@ -170,6 +171,26 @@ func (b *builder) bequeath(plans []plan, order []int) {
 		pl.reused = true
 		left--
 	}
+}
+
+// twins adds connections of other processes that have both ends of an earlier one.
+func (b *builder) twins(plans []plan) []plan {
+	others := []int{pOneDrive, pTeams, pSearch, pChromeNet, pDefender, pExplorer}
+	for left, tries := b.Twins, 0; left > 0 && tries < 1000; tries++ {
+		old := plans[b.rng.IntN(len(plans))]
+		pl := plan{proc: others[b.rng.IntN(len(others))], server: old.server, port: old.port, reused: true, up: 2100, down: 7300}
+		pl.at = old.at + old.life + retries + b.between(300*time.Millisecond, 4*time.Second)
+		pl.life = b.between(b.at(0.008), b.at(0.05))
+		taken := slices.ContainsFunc(plans, func(o plan) bool {
+			return o.port == pl.port && o.at < pl.at+pl.life+retries && pl.at < o.at+o.life+retries
+		})
+		if taken || old.quic || old.proc == pl.proc || pl.at+pl.life > b.at(0.95) {
+			continue
+		}
+		plans = append(plans, pl)
+		left--
+	}
+	return plans
 }
 
 // free says whether nobody has the port while the plan wants it, nor had it to the same server.

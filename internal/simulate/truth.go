@@ -12,7 +12,8 @@ type Truth struct {
 	Transport   string      `json:"transport"`
 	Source      string      `json:"source"`
 	Destination string      `json:"destination"`
-	Start       time.Time   `json:"start"` // on the capture's clock
+	Seen        string      `json:"seen_source,omitempty"` // the source as the capture has it, where it isn't the host's own
+	Start       time.Time   `json:"start"`                 // on the capture's clock
 	End         time.Time   `json:"end"`
 	HostStart   time.Time   `json:"host_start"` // on the host's clock
 	Process     *TruthImage `json:"process,omitempty"`
@@ -48,8 +49,12 @@ func (c *Case) Truth() []Truth {
 		if k.Captured() {
 			start, end = c.Packets[k.First-1].At, c.Packets[k.Last-1].At
 		}
+		seen := ""
+		if s := c.seen(k.Source); s != k.Source {
+			seen = s.String()
+		}
 		ts[i] = Truth{
-			Transport: k.Transport, Source: k.Source.String(), Destination: k.Destination.String(),
+			Seen: seen, Transport: k.Transport, Source: k.Source.String(), Destination: k.Destination.String(),
 			Start: c.Wire(start).UTC(), End: c.Wire(end).UTC(), HostStart: c.Wall(start).UTC(), Process: c.image(k.Process), Peer: c.image(k.Peer),
 			Name: k.Name, Payload: k.Payload, Packets: k.Packets, Bytes: k.Bytes, First: k.First, Last: k.Last, Captured: k.Captured(),
 			Recorded: k.Records > 0, Records: k.Records, Reused: k.Reused, Factor: c.factor(k),

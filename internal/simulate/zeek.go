@@ -48,7 +48,8 @@ func newLog(path, fields, types string) *zeekLog {
 
 // add begins a row with when and which connection.
 func (c *Case) add(l *zeekLog, at time.Duration, k *Connection, rest ...any) {
-	row := []any{stamp(c.Wire(at)), k.uid, k.Source.Addr().String(), int64(k.Source.Port()), k.Destination.Addr().String(), int64(k.Destination.Port())}
+	from, to := c.seen(k.Source), c.seen(k.Destination)
+	row := []any{stamp(c.Wire(at)), k.uid, from.Addr().String(), int64(from.Port()), to.Addr().String(), int64(to.Port())}
 	l.rows = append(l.rows, append(row, rest...))
 }
 
