@@ -102,7 +102,7 @@ func (m *dnsMessage) parse(d []byte, multicast bool) bool {
 	if !m.answer {
 		return true
 	}
-	if multicast { // it puts addresses into the additional section
+	if multicast || m.kind == dnsSRV || m.kind == dnsMX { // the addresses are in the additional section
 		answers += int(binary.BigEndian.Uint16(d[8:])) + int(binary.BigEndian.Uint16(d[10:]))
 	}
 	for range min(answers, maxRecords) {
@@ -274,12 +274,8 @@ func (m *dnsMessage) findNames(from string) {
 	if !m.answer || len(m.records) == 0 {
 		return
 	}
-	if !m.asked || from == "mdns" { // every owner stands for its own addresses
-		for _, a := range m.addrs {
-			if !slices.ContainsFunc(m.names, func(n dnsName) bool { return bytes.Equal(m.text(n.value), m.text(a.name)) }) {
-				m.addName(from, a.name, func(owner text) bool { return bytes.Equal(m.text(owner), m.text(a.name)) })
-			}
-		}
+	if !m.asked || from == appNames[appMDNS] || m.kind == dnsSRV || m.kind == dnsMX {
+		m.addOwners(from)
 	} else {
 		m.followAliases()
 		m.addName(from, m.name, m.inChain)
@@ -295,6 +291,16 @@ func (m *dnsMessage) findNames(from string) {
 		if addr, ok := reverseAddr(string(m.text(owner))); ok {
 			m.ips = append(m.ips, addr)
 			m.names = append(m.names, dnsName{"ptr", rec.data, m.ips[len(m.ips)-1:]})
+		}
+	}
+}
+
+// addOwners adds every owner with its own addresses: what is asked for is a service, not a name.
+func (m *dnsMessage) addOwners(from string) {
+	for _, a := range m.addrs {
+		same := func(t text) bool { return bytes.Equal(m.text(t), m.text(a.name)) }
+		if !slices.ContainsFunc(m.names, func(n dnsName) bool { return same(n.value) }) {
+			m.addName(from, a.name, same)
 		}
 	}
 }

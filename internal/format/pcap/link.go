@@ -40,6 +40,8 @@ const (
 	etherVLAN = 0x8100
 	etherQinQ = 0x88a8
 	etherOld  = 0x9100 // QinQ before it was standardised
+	etherMPLS = 0x8847
+	etherPPP  = 0x8864 // PPPoE, session stage
 )
 
 const (
@@ -92,7 +94,7 @@ func familyIsIP(d []byte) string {
 	return notIP
 }
 
-// decodeType passes over VLAN tags and 802.3's SNAP header.
+// decodeType passes over VLAN tags, MPLS labels, PPPoE and 802.3's SNAP header.
 func (p *packet) decodeType(typ uint16, d []byte) (rest []byte, why string) {
 	for range maxTags {
 		switch {
@@ -106,6 +108,10 @@ func (p *packet) decodeType(typ uint16, d []byte) (rest []byte, why string) {
 				p.vlan = binary.BigEndian.Uint16(d) & 0xfff
 			}
 			typ, d = binary.BigEndian.Uint16(d[2:]), d[4:]
+		case typ == etherMPLS:
+			return decodeLabels(d)
+		case typ == etherPPP:
+			return decodeSession(d)
 		case typ <= 1500 && len(d) >= 8 && d[0] == 0xaa && d[1] == 0xaa && d[2] == 3 && d[3]|d[4]|d[5] == 0:
 			typ, d = binary.BigEndian.Uint16(d[6:]), d[8:]
 			if typ <= 1500 {
@@ -114,6 +120,36 @@ func (p *packet) decodeType(typ uint16, d []byte) (rest []byte, why string) {
 		default:
 			return nil, notIP
 		}
+	}
+	return nil, notIP
+}
+
+// decodeLabels passes over MPLS labels of 4 bytes each; a bit marks the last. What follows only its first bits tell.
+func decodeLabels(d []byte) (rest []byte, why string) {
+	for range 16 {
+		if len(d) < 5 {
+			return nil, cutInLink
+		}
+		last := d[2]&1 != 0
+		if d = d[4:]; !last {
+			continue
+		}
+		if v := d[0] >> 4; v != 4 && v != 6 {
+			return nil, notIP
+		}
+		return d, decoded
+	}
+	return nil, notIP
+}
+
+// decodeSession passes over PPPoE's 6 bytes and PPP's protocol.
+func decodeSession(d []byte) (rest []byte, why string) {
+	if len(d) < 8 {
+		return nil, cutInLink
+	}
+	switch binary.BigEndian.Uint16(d[6:]) {
+	case 0x21, 0x57: // IPv4, IPv6
+		return d[8:], decoded
 	}
 	return nil, notIP
 }

@@ -153,17 +153,22 @@ func TestZeek(t *testing.T) {
 				if tcp++; o.state == z.state {
 					sameState++
 				} else {
-					states[z.state+" is "+o.state]++
+					states[z.state+" is "+o.state+" in "+p[1]]++
 				}
 			}
 		}
 		for _, z := range missed {
-			kind := cause(z, &ours)
+			kind, o := cause(z, &ours)
 			why[kind]++
-			t.Logf("%s: %s: %v", p[1], kind, z)
+			t.Logf("%s: %s: Zeek %v, we %v", p[1], kind, z, o.n)
 		}
 	}
 	t.Logf("%d traces: %d of %d rows exact, %d of %d TCP states", traces, exact, total, sameState, tcp)
+	// The rest is in tunnels and link layers we don't open, was reassembled by Zeek (a fragmented packet counts once), or is
+	// a connection refused several times with the same initial sequence number, which Zeek splits.
+	if exact < 104 || sameState < 64 {
+		t.Error("that is fewer than there were")
+	}
 	for _, m := range []map[string]int{why, states} {
 		for _, k := range slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Compare(m[b], m[a]) }) {
 			t.Logf("%5d %s", m[k], k)
@@ -171,16 +176,16 @@ func TestZeek(t *testing.T) {
 	}
 }
 
-// cause says how a row of Zeek's differs from ours.
-func cause(z row, ours *[]row) string {
-	if _, ok := take(ours, func(r row) bool { return turned(r).tuple == z.tuple && turned(r).n == z.n }); ok {
-		return "the other end opened it"
+// cause says how a row of Zeek's differs from ours, which it takes.
+func cause(z row, ours *[]row) (string, row) {
+	if o, ok := take(ours, func(r row) bool { return turned(r).tuple == z.tuple && turned(r).n == z.n }); ok {
+		return "the other end opened it", o
 	}
 	if o, ok := take(ours, func(r row) bool { return r.tuple == z.tuple }); ok {
-		return "counts differ" + fmt.Sprint(o.n)
+		return "counts differ", o
 	}
-	if _, ok := take(ours, func(r row) bool { return turned(r).tuple == z.tuple }); ok {
-		return "counts differ, and the other end opened it"
+	if o, ok := take(ours, func(r row) bool { return turned(r).tuple == z.tuple }); ok {
+		return "counts differ, and the other end opened it", o
 	}
-	return "not found: in a tunnel, or a connection Zeek split"
+	return "not found: in a tunnel, or a connection that Zeek split", row{}
 }

@@ -1,5 +1,7 @@
 package pcap
 
+import "net/netip"
+
 // addFlags remembers what a TCP packet does to its connection.
 func (fl *flow) addFlags(p *packet, dir int) {
 	switch {
@@ -67,6 +69,15 @@ func (fl *flow) source() (dir int, how string) {
 		}
 		return first, "first"
 	case protoTCP, protoUDP, protoSCTP:
+		if fl.toMany(1 - first) {
+			break
+		}
+		switch { // DHCP: both ports are below 1024
+		case fl.ap == 68 && fl.bp == 67:
+			return 0, "port"
+		case fl.ap == 67 && fl.bp == 68:
+			return 1, "port"
+		}
 		if server, ok := serverEnd(fl.ap, fl.bp); ok {
 			return 1 - server, "port"
 		}
@@ -75,6 +86,12 @@ func (fl *flow) source() (dir int, how string) {
 		}
 	}
 	return first, "first"
+}
+
+// toMany says whether an end is no single host, so that it can't have opened anything: multicast, broadcast.
+func (fl *flow) toMany(end int) bool {
+	a, _ := fl.end(end)
+	return a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
 // port is the port of the end that sends in direction dir.
@@ -140,6 +157,7 @@ func isServer(port uint16) bool {
 		3306,       // MySQL
 		3389,       // remote desktop
 		3478,       // STUN
+		3544,       // Teredo
 		3702,       // WS-Discovery
 		4444,       // Metasploit's listener
 		5060, 5061, // SIP
@@ -164,6 +182,8 @@ func (fl *flow) state() string {
 	o, r := fl.did[from], fl.did[1-from]
 	opened, accepted := o&didSYN != 0, r&didSYNACK != 0
 	switch {
+	case o&r&didFIN != 0: // whatever comes after that
+		return "SF"
 	case r&didRST != 0 && opened && !accepted && r&(didOther|didSYN) == 0:
 		return "REJ"
 	case r&didRST != 0 && !opened && accepted:
@@ -174,8 +194,6 @@ func (fl *flow) state() string {
 		return "RSTOS0"
 	case o&didRST != 0:
 		return "RSTO"
-	case o&didFIN != 0 && r&didFIN != 0:
-		return "SF"
 	case o&didFIN != 0 && !accepted:
 		return "SH"
 	case o&didFIN != 0:
@@ -184,7 +202,7 @@ func (fl *flow) state() string {
 		return "SHR"
 	case r&didFIN != 0:
 		return "S3"
-	case opened && accepted:
+	case accepted && o != 0:
 		return "S1"
 	case opened && r == 0:
 		return "S0"
