@@ -165,7 +165,7 @@ func (s *solver) markRepeats() {
 				fb := &s.flows[b]
 				if fa.out.SameAs < 0 && fb.out.SameAs < 0 && fa.source != fb.source && sameConnection(fa, fb) {
 					keep, drop := a, b
-					if max(fb.out.Culprit.Level, fb.out.Peer.Level) > max(fa.out.Culprit.Level, fa.out.Peer.Level) {
+					if fb.tells() > fa.tells() {
 						keep, drop = b, a
 					}
 					s.flows[drop].out.SameAs = int(keep)
@@ -175,11 +175,18 @@ func (s *solver) markRepeats() {
 	}
 }
 
+// tells is how much a flow's record has to say: who made it, and how many packets it saw.
+func (f *flow) tells() int64 {
+	return int64(max(f.out.Culprit.Level, f.out.Peer.Level))<<40 + f.out.Packets[0] + f.out.Packets[1]
+}
+
 func sameConnection(a, b *flow) bool {
 	if a.out.ISN >= 0 && b.out.ISN >= 0 {
 		return a.out.ISN == b.out.ISN && a.out.Source == b.out.Source
 	}
-	return abs(a.start-b.start) <= int64(repeatSlack)
+	// A one-sided log has the connection begin with the answer, and in pieces.
+	return a.start >= b.start-int64(repeatSlack) && a.start <= b.end+int64(repeatSlack) ||
+		b.start >= a.start-int64(repeatSlack) && b.start <= a.end+int64(repeatSlack)
 }
 
 func (s *solver) result() Result {
