@@ -49,8 +49,8 @@ func (a *app) flows(cmd *cobra.Command, files, to []string, process string) erro
 		return readErr
 	}
 	which, repeats := report.Select(&res, l, process)
-	style := a.style(append(points(sums), report.Points(&res, which)...)...)
 	session := &report.Session{Inputs: inputs(sums), Warnings: a.warnings}
+	style := a.style(append(points(session.Inputs), report.Points(&res, which)...)...)
 	if err := a.heading(session.Inputs, l, res.Clocks, style.Times); err != nil {
 		return err
 	}

@@ -163,11 +163,11 @@ func inputs(sums []ingest.Summary) []report.Input {
 }
 
 // points are the times that a person compares: those of a clock that knows the date.
-func points(sums []ingest.Summary) []int64 {
+func points(ins []report.Input) []int64 {
 	var all []int64
-	for i := range sums {
-		if sums[i].Basis != event.BasisTimeOfDay {
-			all = append(all, sums[i].First, sums[i].Last)
+	for i := range ins {
+		if !ins[i].TimeOfDay() {
+			all = append(all, ins[i].First, ins[i].Last)
 		}
 	}
 	return all

@@ -26,7 +26,7 @@ func (a *app) summarise(cmd *cobra.Command, files []string) error {
 			a.say("did you mean: culprit %s ...?", near[0])
 		}
 	}
-	if werr := a.writeSummary(ins, a.style(points(sums)...)); werr != nil {
+	if werr := a.writeSummary(ins, a.style(points(ins)...)); werr != nil {
 		return werr
 	}
 	read := 0

@@ -57,8 +57,8 @@ func (a *app) who(cmd *cobra.Command, files, to []string, explain bool) error {
 		return readErr
 	}
 	answers := report.Who(&res, l)
-	style := a.style(append(points(sums), answers.Points()...)...)
 	session := &report.Session{Inputs: inputs(sums), Warnings: a.warnings}
+	style := a.style(append(points(session.Inputs), answers.Points()...)...)
 	if err := a.heading(session.Inputs, l, res.Clocks, style.Times); err != nil {
 		return err
 	}

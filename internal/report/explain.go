@@ -65,7 +65,7 @@ func (a *Answers) card(m *Match, f *attrib.Flow, s Style) *card {
 	k := culprit(f, m.End)
 	c.level = k.Level
 	c.process(k)
-	if len(k.Candidates) > 1 && k.Level == attrib.Possible {
+	if torn(k) {
 		c.candidates(f, k)
 	} else {
 		c.because(f, k, m.End)
@@ -120,7 +120,7 @@ func (c *card) names(f *attrib.Flow) {
 
 func (c *card) process(k *attrib.Culprit) {
 	p := k.Process
-	if p == nil || k.Level == attrib.Unknown {
+	if p == nil || k.Level == attrib.Unknown || torn(k) {
 		return
 	}
 	text := processName(p)
@@ -129,7 +129,10 @@ func (c *card) process(k *attrib.Culprit) {
 	}
 	where := p.Executable
 	if where == "" {
-		where = "image path: no record gives it (Procmon: add the Image Path column or save as PML)"
+		where = "image path: no record gives it"
+		if p.Host == "" { // a Procmon CSV, nearly always
+			where += " (in Procmon add the Image Path column, or save as PML)"
+		}
 	}
 	c.add("process", text, where)
 	if p.Command != "" {
@@ -208,14 +211,12 @@ func (c *card) candidates(f *attrib.Flow, k *attrib.Culprit) {
 
 // ruleText says in words what a rule proves.
 func ruleText(k *attrib.Culprit) string {
-	s := "rule " + k.Rule
-	if t := rules[k.Rule]; t != "" {
-		s += ": " + t
+	parts := []string{rules[k.Rule], k.Reason}
+	if k.Reason != "" && (k.Level == attrib.Unknown || k.Rule == attrib.RuleSeveral) {
+		parts = parts[1:] // the reason says it better
 	}
-	if k.Reason != "" {
-		s += "; " + k.Reason
-	}
-	return s
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
+	return strings.TrimSuffix("rule "+k.Rule+": "+strings.Join(parts, "; "), ": ")
 }
 
 var rules = map[string]string{

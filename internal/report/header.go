@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"culprit/internal/attrib"
@@ -38,13 +41,11 @@ func (in *Input) span(t Times) string {
 		return ""
 	}
 	zone := ""
-	switch in.Basis {
-	case event.BasisUTC, "":
+	if in.Basis == event.BasisUTC {
 		zone = " " + t.Name()
-	case event.BasisTimeOfDay:
-		t.Date = false
 	}
 	local := zone == ""
+	t.Date = t.Date && !in.TimeOfDay()
 	from, to := t.in(in.First, local), t.in(in.Last, local)
 	layout := "15:04:05"
 	if t.Date {
@@ -57,58 +58,92 @@ func (in *Input) span(t Times) string {
 	return from.Format(layout) + " - " + last + zone
 }
 
+// TimeOfDay says whether the input's times have no date. A reader that met nothing to attribute doesn't say: then a time
+// within the first days of 1970 has none.
+func (in *Input) TimeOfDay() bool {
+	return in.Basis == event.BasisTimeOfDay || in.Basis == "" && in.Last < int64(8*24*time.Hour)
+}
+
 // time writes a time of the input for programs: a time of day has no date, a local time no zone.
 func (in *Input) time(ns int64) string {
-	switch in.Basis {
-	case event.BasisTimeOfDay:
+	switch {
+	case in.TimeOfDay():
 		return time.Unix(0, ns).UTC().Format("15:04:05.000000000")
-	case event.BasisLocal:
+	case in.Basis != event.BasisUTC:
 		return timeValue(ns, true)
 	}
 	return stamp(ns)
 }
 
-// maxClocks is how many clocks the heading tells of.
-const maxClocks = 5
+// What the heading tells of one by one, at most, and how wide the names before the list and the clocks are.
+const (
+	maxInputs = 20
+	maxClocks = 5
+	maxLabel  = 30
+)
 
 // Heading writes, before an answer, what it rests on: the inputs, the lists, the clocks.
 func Heading(w io.Writer, inputs []Input, l *list.List, clocks []attrib.Clock, t Times) error {
 	var lines [][]string
+	var events int64
+	label, left := len("clock"), 0
 	for i := range inputs {
 		in := &inputs[i]
-		if in.Format == "" {
-			continue // its error is told by itself
+		switch {
+		case in.Format == "": // its error is told by itself
+		case len(lines) >= maxInputs:
+			left++
+			events += in.Events
+		default:
+			lines = append(lines, []string{in.Path, in.Format, in.amount(), in.span(t), seconds(in.Took)})
+			label = max(label, Width(Plain(in.Path)))
 		}
-		lines = append(lines, []string{in.Path, in.Format, in.amount(), in.span(t), seconds(in.Took)})
+	}
+	if err := Aligned(w, lines, 2, 4); err != nil {
+		return err
+	}
+	lines = nil
+	if left > 0 {
+		lines = append(lines, []string{fmt.Sprintf("and %s more", Several(left, "file")), Several(events, "event")})
 	}
 	if l != nil {
-		for i, n := range l.Sources {
-			if i == 0 {
-				lines = append(lines, []string{listName(l, n), ListText(l)})
-			}
-		}
+		lines = append(lines, []string{listName(l), ListText(l)})
 	}
-	for i := range clocks {
-		if i == maxClocks && len(clocks) > maxClocks+1 {
-			lines = append(lines, []string{"", fmt.Sprintf("and %d clocks more: -o json lists them", len(clocks)-i)})
-			break
-		}
-		lines = append(lines, []string{"clock", ClockText(&clocks[i])})
+	lines = append(lines, clockLines(clocks)...)
+	if len(lines) == 0 {
+		return nil
 	}
-	return Aligned(w, lines, 2, 4)
+	lines[0][0] = fmt.Sprintf("%-*s", min(label, maxLabel), Plain(lines[0][0]))
+	return Aligned(w, lines)
 }
 
-func listName(l *list.List, first string) string {
-	if len(l.Sources) > 1 {
-		return Several(len(l.Sources), "list")
+func clockLines(clocks []attrib.Clock) [][]string {
+	several := slices.ContainsFunc(clocks, func(c attrib.Clock) bool { return c.Capture != clocks[0].Capture })
+	var lines [][]string
+	for i := range clocks {
+		if i == maxClocks && len(clocks) > maxClocks+1 {
+			return append(lines, []string{"", fmt.Sprintf("and %d clocks more: -o json lists them", len(clocks)-i)})
+		}
+		capture := "the capture"
+		if several {
+			capture = path.Base(filepath.ToSlash(clocks[i].Capture))
+		}
+		lines = append(lines, []string{"clock", ClockText(&clocks[i], capture)})
 	}
-	return first
+	return lines
+}
+
+func listName(l *list.List) string {
+	if len(l.Sources) == 1 {
+		return l.Sources[0]
+	}
+	return Several(len(l.Sources), "list")
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
-// ClockText says how a source's clock was matched to a capture's.
-func ClockText(c *attrib.Clock) string {
+// ClockText says how a source's clock was matched to a capture's; capture is what that is called.
+func ClockText(c *attrib.Clock, capture string) string {
 	who := c.Provider
 	if c.Host != "" && who != "" {
 		who = c.Host + " (" + who + ")"
@@ -116,16 +151,16 @@ func ClockText(c *attrib.Clock) string {
 		who = c.Source
 	}
 	if c.Support == 0 && !c.Given {
-		return fmt.Sprintf("%s could not be matched to %s: %s share endpoints, none agree in time", who, c.Capture, Several(c.Pairs, "pair"))
+		return fmt.Sprintf("%s could not be matched to %s: %s share endpoints, none agree in time", who, capture, Several(c.Pairs, "pair"))
 	}
 	s := who + " "
 	switch c.Basis {
 	case event.BasisTimeOfDay:
-		s += "has no date or zone: matched to the capture as " + zoneText(c)
+		s += "has no date or zone: matched to " + capture + " as " + zoneText(c)
 	case event.BasisLocal:
-		s += "has no zone: matched to the capture as " + zoneText(c)
+		s += "has no zone: matched to " + capture + " as " + zoneText(c)
 	default:
-		s += offsetText(c.Offset)
+		s += offsetText(c.Offset, capture)
 	}
 	if perHour := time.Duration(c.Drift * float64(time.Hour)); perHour.Abs() >= time.Millisecond {
 		s += fmt.Sprintf(", drifting %s an hour", signed(perHour))
@@ -146,14 +181,14 @@ func zoneText(c *attrib.Clock) string {
 	return c.Zone + ", " + signed(c.Offset)
 }
 
-func offsetText(d time.Duration) string {
+func offsetText(d time.Duration, capture string) string {
 	switch {
 	case d.Abs() < time.Millisecond:
-		return "agrees with the capture's clock"
+		return "agrees with " + capture + "'s clock"
 	case d > 0:
-		return Span(d) + " behind the capture's clock"
+		return Span(d) + " behind " + capture + "'s clock"
 	}
-	return Span(d) + " ahead of the capture's clock"
+	return Span(d) + " ahead of " + capture + "'s clock"
 }
 
 func signed(d time.Duration) string {

@@ -109,7 +109,7 @@ func clocksJSON(all []attrib.Clock) []byte {
 		o.number("residual_ns", int64(c.Residual))
 		o.raw("weak", strconv.AppendBool(nil, c.Weak))
 		o.raw("given", strconv.AppendBool(nil, c.Given))
-		o.must("text", ClockText(c))
+		o.must("text", ClockText(c, "the capture"))
 		return o.end()
 	})
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -63,19 +64,56 @@ func (a *Answers) Conclusion() []string {
 		return nil
 	}
 	total, to := len(a.Matches), a.connectionsTo()
+	alone, torn := a.split()
 	var out []string
-	switch named := a.named(); {
-	case len(a.Answers) == 1 && named == total:
+	switch {
+	case len(alone) == 1 && alone[0].flows == total:
 		out = append(out, a.single(total, to))
-	case named > 0 && a.apart():
-		out = append(out, a.severally(named, to))
-	case named > 0:
-		out = append(out, fmt.Sprintf("%s %s: %s.", Several(named, "connection"), to, a.either()))
+	case len(alone) > 0:
+		out = append(out, a.severally(alone, to))
+	}
+	if torn.flows == 1 {
+		out = append(out, fmt.Sprintf("1 connection %s fits %s: see why with --explain.", to, strings.Join(torn.names, " or ")))
+	} else if torn.flows > 1 {
+		out = append(out, fmt.Sprintf("%s %s fit more than one process each (%s): see why with --explain.", Several(torn.flows, "connection"), to, few(torn.names)))
 	}
 	for _, u := range a.Unattributed {
 		out = append(out, fmt.Sprintf("%s not attributed: %s.", Several(len(u.Matches), "connection"), strings.TrimSuffix(Plain(u.Reason), ".")))
 	}
 	return out
+}
+
+// share is the flows that a sentence gives to processes.
+type share struct {
+	names []string
+	flows int
+	level attrib.Level // the lowest
+}
+
+// split gives what each process made alone, in the order of the answers, and what more than one could have made.
+func (a *Answers) split() (alone []share, torn share) {
+	shared := map[int]bool{}
+	for i := range a.Answers {
+		p := &a.Answers[i]
+		s := share{names: []string{Plain(processText(p.Process))}, level: attrib.Certain}
+		for _, m := range p.Matches {
+			c := culprit(&a.Result.Flows[m.Flow], m.End)
+			if len(suspects(c)) > 1 {
+				shared[m.Flow] = true
+				if !slices.Contains(torn.names, s.names[0]) {
+					torn.names = append(torn.names, s.names[0])
+				}
+				continue
+			}
+			s.flows++
+			s.level = min(s.level, c.Level)
+		}
+		if s.flows > 0 {
+			alone = append(alone, s)
+		}
+	}
+	torn.flows = len(shared)
+	return alone, torn
 }
 
 // connectionsTo is how the connections lie to the list: to it, from it, or both.
@@ -107,24 +145,6 @@ func (a *Answers) verb() string {
 	return "made or accepted"
 }
 
-// named counts the flows somebody is named for.
-func (a *Answers) named() int {
-	n := len(a.Matches)
-	for _, u := range a.Unattributed {
-		n -= len(u.Matches)
-	}
-	return n
-}
-
-// apart says whether every flow has one process only.
-func (a *Answers) apart() bool {
-	n := 0
-	for i := range a.Answers {
-		n += len(a.Answers[i].Matches)
-	}
-	return n == a.named()
-}
-
 func (a *Answers) single(total int, to string) string {
 	subject, be := fmt.Sprintf("All %s connections %s", Count(total), to), "were"
 	switch total {
@@ -146,21 +166,23 @@ func (a *Answers) single(total int, to string) string {
 // maxNamed is how many processes a sentence names.
 const maxNamed = 3
 
-func (a *Answers) severally(named int, to string) string {
+func (a *Answers) severally(alone []share, to string) string {
+	slices.SortStableFunc(alone, func(x, y share) int { return cmp.Compare(y.flows, x.flows) })
+	named := 0
+	for _, s := range alone {
+		named += s.flows
+	}
 	var parts []string
-	for i := range a.Answers {
-		p := &a.Answers[i]
-		if i == maxNamed && len(a.Answers) > maxNamed+1 {
-			rest := 0
-			for _, q := range a.Answers[i:] {
-				rest += len(q.Matches)
-			}
-			parts = append(parts, fmt.Sprintf("%s by %s others", Count(rest), Count(len(a.Answers)-i)))
+	left := named
+	for i, s := range alone {
+		if i == maxNamed && len(alone) > maxNamed+1 {
+			parts = append(parts, fmt.Sprintf("%s by %s others", Count(left), Count(len(alone)-i)))
 			break
 		}
-		part := fmt.Sprintf("%s by %s", Count(len(p.Matches)), Plain(processText(p.Process)))
-		if l := p.Level(); l < attrib.Certain {
-			part += " (" + l.String() + ")"
+		left -= s.flows
+		part := fmt.Sprintf("%s by %s", Count(s.flows), s.names[0])
+		if s.level < attrib.Certain {
+			part += " (" + s.level.String() + ")"
 		}
 		parts = append(parts, part)
 	}
@@ -170,18 +192,12 @@ func (a *Answers) severally(named int, to string) string {
 	return fmt.Sprintf("%s %s: %s.", Several(named, "connection"), to, strings.Join(parts, ", "))
 }
 
-// either is for flows that more than one process could have made.
-func (a *Answers) either() string {
-	var names []string
-	for i := range a.Answers {
-		if n := Plain(processText(a.Answers[i].Process)); !slices.Contains(names, n) {
-			names = append(names, n)
-		}
+// few joins names, not too many of them.
+func few(names []string) string {
+	if len(names) > maxNamed+1 {
+		names = append(slices.Clone(names[:maxNamed]), fmt.Sprintf("%s others", Count(len(names)-maxNamed)))
 	}
-	if len(names) > maxNamed {
-		names = append(names[:maxNamed], fmt.Sprintf("%s others", Count(len(names)-maxNamed)))
-	}
-	return "the evidence fits more than one process (" + strings.Join(names, ", ") + "); see why with --explain"
+	return strings.Join(names, ", ")
 }
 
 // NoMatch says that no connection was meant by the list, and what there was instead.

@@ -161,9 +161,12 @@ func culprit(f *attrib.Flow, end int) *attrib.Culprit {
 	return &f.Culprit
 }
 
+// torn says whether more than one process remains.
+func torn(c *attrib.Culprit) bool { return c.Level == attrib.Possible && len(c.Candidates) > 1 }
+
 // suspects are the processes a culprit stands for: the one, or all that could not be told apart.
 func suspects(c *attrib.Culprit) []*attrib.Process {
-	if c.Level == attrib.Possible && len(c.Candidates) > 1 {
+	if torn(c) {
 		var all []*attrib.Process
 		for _, k := range c.Candidates {
 			if k.Process != nil && !slices.Contains(all, k.Process) {
