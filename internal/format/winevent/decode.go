@@ -314,11 +314,8 @@ func (r *reader) dataset(fam family, channel []byte) string {
 	return name
 }
 
-// putECS puts a member that has the name of one of our fields already.
+// putECS puts a member that has the name of one of our fields already, wanted or not: others may follow from it.
 func (r *reader) putECS(f event.Field, v text.Value) {
-	if !r.o.Fields.Has(f) {
-		return
-	}
 	b := r.b
 	switch f.Type() {
 	case event.Keyword:

@@ -19,6 +19,9 @@ func (r *reader) security(id int64) {
 		r.putSubject()
 	case 5031, 5150, 5151, 5152, 5153, 5154, 5155, 5156, 5157, 5158, 5159:
 		r.filtering(id)
+	case 4624, 4625, 4634, 4647: // log on and off: who logs on is the target
+		r.putTarget()
+		r.putProcess(nil, r.text(processName), processID, processID2)
 	default:
 		if r.header(processName) != nil {
 			r.putProcess(nil, r.text(processName), processID, processID2)
@@ -35,7 +38,12 @@ func (r *reader) processCreated() {
 	r.putParent(nil, r.text(parentProcessName), processID)
 	r.putStr(event.ProcessCommandLine, r.text(commandLine))
 	r.putStart()
-	if r.header(targetName) == nil || r.peek(targetName) == nil {
+	r.putTarget()
+}
+
+// putTarget puts the account that something was done to or for as the user; if there is none, the one that did it.
+func (r *reader) putTarget() {
+	if r.peek(targetName) == nil {
 		r.putSubject()
 		return
 	}

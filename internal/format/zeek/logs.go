@@ -303,11 +303,17 @@ func (d *decoder) hostName() []byte {
 	if bytes.HasPrefix(v, []byte("[")) {
 		return nil
 	}
-	if i := bytes.IndexByte(v, ':'); i >= 0 {
-		v = v[:i]
-	}
+	v = withoutPort(v)
 	if _, ok := text.Addr(v); ok || len(v) == 0 {
 		return nil
+	}
+	return v
+}
+
+// withoutPort takes the port off a host, unless it is an address with colons of its own.
+func withoutPort(v []byte) []byte {
+	if i := bytes.IndexByte(v, ':'); i >= 0 && i == bytes.LastIndexByte(v, ':') {
+		return v[:i]
 	}
 	return v
 }
@@ -321,10 +327,13 @@ func (d *decoder) http() {
 	if name := d.lower(d.hostName()); name != nil && !d.proxied() {
 		d.name(name, "http")
 	}
+	if v := d.str(host); v != nil {
+		b.PutStr(event.URLDomain, d.lower(withoutPort(v)))
+	}
 	for _, p := range [...]struct {
 		s slot
 		f event.Field
-	}{{method, event.HTTPRequestMethod}, {host, event.URLDomain}, {uri, event.URLPath}, {userAgent, event.UserAgentOriginal}} {
+	}{{method, event.HTTPRequestMethod}, {uri, event.URLPath}, {userAgent, event.UserAgentOriginal}} {
 		if v := d.str(p.s); v != nil {
 			b.PutStr(p.f, v)
 		}
