@@ -223,13 +223,15 @@ func (t *talk) note(at time.Duration, op Op, length int) {
 
 // visitor is a connection another machine of the network makes to this one.
 func (b *builder) visitor() {
+	start := b.between(b.at(0.1), b.at(0.8))
+	port := uint16(firstPort + b.rng.IntN(lastPort-firstPort))
 	n := b.connect(Connection{
-		Transport: "tcp", Source: netip.MustParseAddrPort("192.168.1.31:54377"), Destination: netip.AddrPortFrom(b.Addr, 7680),
-		Process: -1, Peer: pDelivery, Start: b.at(0.17), isn: [2]uint32{b.rng.Uint32(), b.rng.Uint32()},
+		Transport: "tcp", Source: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 168, 1, 31}), port), Destination: netip.AddrPortFrom(b.Addr, 7680),
+		Process: -1, Peer: pDelivery, Start: start, isn: [2]uint32{b.rng.Uint32(), b.rng.Uint32()},
 	})
 	t := &talk{builder: b, n: n, k: &b.Connections[n], local: 1, proc: pDelivery, rtt: 700 * time.Microsecond}
 	t.seq = t.k.isn
-	at := t.open(b.at(0.17))
+	at := t.open(start)
 	hello := append([]byte{14}, "Swarm protocol"...)
 	at = t.say(0, hello, 103, false, at)
 	at = t.say(1, hello, 103, false, at+time.Millisecond)

@@ -152,17 +152,18 @@ func (b *builder) quic(pl *plan) {
 
 // multicasts are what the neighbours shout into the network. Procmon shows the group they shout at on the left.
 func (b *builder) multicasts() {
-	shout := func(from, to string, part float64, proc int, data []byte) {
+	shout := func(from string, port uint16, to string, proc int, data []byte) {
+		at := b.between(b.at(0.05), b.at(0.9))
 		n := b.connect(Connection{
-			Transport: "udp", Source: netip.MustParseAddrPort(from), Destination: netip.MustParseAddrPort(to),
-			Process: -1, Peer: proc, Start: b.at(part),
+			Transport: "udp", Source: netip.AddrPortFrom(netip.MustParseAddr(from), port), Destination: netip.MustParseAddrPort(to),
+			Process: -1, Peer: proc, Start: at,
 		})
-		b.datagram(b.at(part), n, 0, data)
-		b.record(Record{At: b.at(part) + b.between(20*time.Microsecond, 300*time.Microsecond), Proc: int32(proc), Op: UDPReceive, Conn: int32(n), Arg: int32(len(data)), Far: true})
+		b.datagram(at, n, 0, data)
+		b.record(Record{At: at + b.between(20*time.Microsecond, 300*time.Microsecond), Proc: int32(proc), Op: UDPReceive, Conn: int32(n), Arg: int32(len(data)), Far: true})
 	}
-	shout("192.168.1.1:1900", "239.255.255.250:1900", 0.23, pSSDP, []byte("NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nCACHE-CONTROL: max-age=120\r\nLOCATION: http://192.168.1.1:5000/rootDesc.xml\r\nNT: upnp:rootdevice\r\nNTS: ssdp:alive\r\nUSN: uuid:3a1f7c52-0c4e-4f6e-9a55-0b9f2a6f9f10::upnp:rootdevice\r\n\r\n"))
+	shout("192.168.1.1", 1900, "239.255.255.250:1900", pSSDP, []byte("NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nCACHE-CONTROL: max-age=120\r\nLOCATION: http://192.168.1.1:5000/rootDesc.xml\r\nNT: upnp:rootdevice\r\nNTS: ssdp:alive\r\nUSN: uuid:3a1f7c52-0c4e-4f6e-9a55-0b9f2a6f9f10::upnp:rootdevice\r\n\r\n"))
 	question := append(appendName(dnsHeader(0x5a11, 0, 0), "printer"), 0, 28, 0, 1)
-	shout("[fe80::8c11:22ff:fe33:4455]:60495", "[ff02::1:3]:5355", 0.52, pDnscache, question)
+	shout("fe80::8c11:22ff:fe33:4455", uint16(firstPort+b.rng.IntN(lastPort-firstPort)), "[ff02::1:3]:5355", pDnscache, question)
 }
 
 // ping is one echo of the router; Procmon knows nothing of ICMP.
