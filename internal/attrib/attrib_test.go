@@ -307,8 +307,21 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
-// Shuffled processes: the records no longer agree on anything but time, and the answers must follow the records, not a
-// memory of anything else.
+// Two logs of one host tell of one connection: it is shown once.
+func TestRecordedTwice(t *testing.T) {
+	w := newWorld(t)
+	w.record(event.RoleConnect, "a.exe", 1, "tcp", "10.0.0.5:50100", "1.1.1.1:443", time.Minute)
+	other := &event.Batch{Source: "other.json"}
+	w.rec, other = other, w.rec
+	w.record(event.RoleConnect, "A.EXE", 1, "tcp", "10.0.0.5:50100", "1.1.1.1:443", time.Minute)
+	w.rec.PutText(event.DestinationDomain, "one.one.one.one")
+	w.x.Add(other)
+	if r := w.solve(); len(r.Flows) != 1 {
+		t.Errorf("%+v", r.Flows)
+	}
+}
+
+// Nothing may depend on the order of a map.
 func TestDeterministic(t *testing.T) {
 	build := func() string {
 		w := newWorld(t)

@@ -25,7 +25,7 @@ func (s *solver) addRecorded() {
 			if s.voted[id] || e.role == roleBind || s.isCaptured(e) {
 				continue
 			}
-			k := key{s.procOf[e.proc], e.proto, e.local, e.remote}
+			k := key{s.procOf[e.proc], e.proto, e.local.plain(), e.remote.plain()}
 			if by, ok := perTuple[k]; ok && by != d {
 				continue // another log of the same host tells of it already
 			}
@@ -45,6 +45,14 @@ func (s *solver) addRecorded() {
 	slices.SortStableFunc(added, func(a, b flow) int {
 		return cmp.Or(cmp.Compare(a.out.Cite.Source, b.out.Cite.Source), cmp.Compare(a.start, b.start), cmp.Compare(a.out.Cite.Record, b.out.Cite.Record))
 	})
+}
+
+// plain is the endpoint by its address alone if it has one: one log resolves it, another doesn't.
+func (e endpoint) plain() endpoint {
+	if e.ip.IsValid() {
+		e.name = 0
+	}
+	return e
 }
 
 // domainsByWeight gives the domains, the one with the most evidence first.
