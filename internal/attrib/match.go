@@ -320,7 +320,12 @@ func (s *solver) lengthsAgree(f *flow, end int, votes []vote) bool {
 // maxWhy is how many records an answer cites.
 const maxWhy = 8
 
+// why cites the votes: the opening first, which says most, then as they lie.
 func (s *solver) why(f *flow, votes []vote) []Evidence {
+	votes = slices.Clone(votes)
+	slices.SortStableFunc(votes, func(a, b vote) int {
+		return cmp.Or(b2i(s.evidence[b.evidence].role.opens())-b2i(s.evidence[a.evidence].role.opens()), cmp.Compare(a.on, b.on))
+	})
 	var out []Evidence
 	for _, v := range votes[:min(len(votes), maxWhy)] {
 		out = append(out, s.cite(v.evidence, v.on, f.start))
