@@ -87,7 +87,7 @@ type builder struct {
 	*Case
 	rng    *rand.Rand
 	cached map[string]bool // names Windows has in its cache
-	port   uint16          // last local port given
+	asked  map[uint16]bool // ports that DNS questions came from
 	cover  bool            // whether the host records the connection in hand
 }
 
@@ -101,7 +101,7 @@ func New(p Params) *Case {
 		Addr:    netip.AddrFrom4([4]byte{192, 168, 1, byte(20 + p.Machine)}),
 		gateway: netip.MustParseAddrPort("192.168.1.1:53"), servers: servers(), ptr: map[netip.Addr]string{},
 	}
-	b := &builder{Case: c, rng: rand.New(rand.NewPCG(p.Seed, uint64(p.Machine))), cached: map[string]bool{}}
+	b := &builder{Case: c, rng: rand.New(rand.NewPCG(p.Seed, uint64(p.Machine))), cached: map[string]bool{}, asked: map[uint16]bool{}}
 	c.Processes = cast(c.Host, p.Duration)
 	c.noise = make([]byte, 1<<16)
 	for i := range c.noise {
@@ -117,7 +117,7 @@ func New(p Params) *Case {
 	b.cutoff()
 	b.loopback()
 	b.background()
-	c.finish(b.rng)
+	c.finish()
 	return c
 }
 
@@ -217,7 +217,7 @@ func (b *builder) cutoff() {
 }
 
 // finish puts records and packets in order and adds up what each connection came to.
-func (c *Case) finish(*rand.Rand) {
+func (c *Case) finish() {
 	slices.SortStableFunc(c.Records, func(a, b Record) int { return cmp.Compare(a.At, b.At) })
 	slices.SortStableFunc(c.Packets, func(a, b Packet) int { return cmp.Compare(a.At, b.At) })
 	for i := range c.Packets {

@@ -53,6 +53,10 @@ func (b *builder) reverse(s *Server, pl *plan) {
 func (b *builder) ask(l *Lookup) {
 	l.Took = b.between(2*time.Millisecond, 9*time.Millisecond)
 	port := uint16(firstPort + b.rng.IntN(lastPort-firstPort))
+	for b.asked[port] { // two exchanges with equal ends would look like one
+		port++
+	}
+	b.asked[port] = true
 	n := b.connect(Connection{
 		Transport: "udp", Source: netip.AddrPortFrom(b.Addr, port), Destination: b.gateway, Process: pDnscache, Peer: -1,
 		Name: "router.lan", Protocol: "dns", Start: l.At,
