@@ -31,12 +31,10 @@ const (
 	opDirectoryControl = 32
 	subQueryDirectory  = 1
 
-	opSend       = 2
-	opReceive    = 3
-	opAccept     = 4
-	opConnect    = 5
-	opRetransmit = 8
-	opTCPCopy    = 9
+	opSend    = 2
+	opReceive = 3
+	opAccept  = 4
+	opConnect = 5
 )
 
 // Process Monitor's word for what it has no name for.
@@ -119,7 +117,7 @@ func netOperations(transport string) [10]operation {
 		{name: transport + "Connect", kind: "start", role: event.RoleConnect},
 		{name: transport + "Disconnect", kind: "end", role: event.RoleDisconnect},
 		{name: transport + "Reconnect"},
-		{name: transport + "Retransmit", role: event.RoleSend},
+		{name: transport + "Retransmit"}, // what a Send told already
 		{name: transport + "TCPCopy"},
 	}
 }

@@ -70,6 +70,7 @@ type pmlReader struct {
 	win    pmlWindow // events and tables
 	table  pmlWindow // the event offset table
 
+	every  []constField                       // what every event gets
 	stages []func(b *event.Batch) (done bool) // what is still to be read, first first
 	next   int64                              // row or event of the stage that comes next, from 0
 
@@ -78,8 +79,8 @@ type pmlReader struct {
 	last      *pmlProcess // the process of the event before
 	stranger  pmlProcess  // stands for a process no table has
 	child     *pmlProcess // what the Process Create event at hand describes
-	hosts     []pmlHost
-	hostNames map[[16]byte][]byte
+	hosts     []*pmlHost
+	hostOf    map[[16]byte]*pmlHost
 	portNames map[pmlPort][]byte
 
 	scan     *pmlScan // set when there is no offset table
@@ -106,6 +107,14 @@ func openPML(src *format.Source, o format.Options) (format.Reader, error) {
 	r.readTables()
 	if h := &r.header; h.offsets == 0 || h.offsets > size-int64(h.count)*pmlOffsetSize {
 		r.scan = newPMLScan(r)
+	}
+	for _, c := range []constField{
+		{event.TimeBasis, event.BasisUTC}, {event.EventKind, "event"}, {event.EventProvider, "Procmon"},
+		{event.EventDataset, "procmon.events"}, {event.HostName, string(r.header.computer)},
+	} {
+		if c.v != "" && o.Fields.Has(c.f) {
+			r.every = append(r.every, c)
+		}
 	}
 	r.stages = []func(*event.Batch) bool{r.readProcess, r.readHost, r.readEvent}
 	return r, nil

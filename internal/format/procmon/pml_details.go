@@ -8,7 +8,7 @@ package procmon
 //	registry u16 text, parameters (16, 32 bit each; see operation.path), the path. RegLoadKey and RegRenameKey have a second text.
 //	network  u16 flags: 1 left address is IPv4, 2 right one is, 4 TCP; u16; u32 bytes; 16 bytes left address, 16 right, u16
 //	         left port, u16 right; then names and values, UTF-16 closed by NULs, up to an empty name; not in version 7.
-//	create   (Create, Defined) 0 process index, 4 PID, 8 parent's index, 0xc parent's PID, 0x10 session, 0x14 WOW64, 0x18
+//	create   (Create, Defined) 0 process index, 4 PID, 8 parent's index, 0xc parent's PID, 0x10 session, 0x14 64-bit, 0x18
 //	         FILETIME of the start, 0x20 logon, 0x28 virtualized, 0x2c and 0x2d bytes of two SIDs, 0x2e and 0x30 texts,
 //	         0x34 the SIDs (account, integrity), path, command line.
 //	start    u32 parent's PID, texts at 4 and 6, u32 characters of the environment, command line, directory, environment;
@@ -44,10 +44,10 @@ func (r *pmlReader) putDetails(b *event.Batch, e *pmlEvent, op *operation, d []b
 	ok := true
 	switch e.class {
 	case classFile:
-		ok = r.fileDetails(e, d)
+		ok = r.fileDetails(b, e, d)
 		r.putCategory(b, e, op, d)
 	case classRegistry:
-		ok = r.registryDetails(e, op, d)
+		ok = r.registryDetails(b, op, d)
 		r.putCategory(b, e, op, nil)
 	case classProcess:
 		ok = r.processDetails(b, e, d)
@@ -68,14 +68,18 @@ func (r *pmlReader) fileNameAt() int {
 	return 44
 }
 
-func (r *pmlReader) fileDetails(e *pmlEvent, d []byte) bool {
+func (r *pmlReader) fileDetails(b *event.Batch, e *pmlEvent, d []byte) bool {
 	at := r.fileNameAt()
 	if len(d) < at+4 {
 		return len(d) == 0
 	}
 	t, next, ok := detailText(d, at+4, le.Uint16(d[at:]))
+	if e.code != opDirectoryControl {
+		r.putPath(b, t)
+		return ok
+	}
 	r.path = t.append(r.path)
-	if !ok || e.code != opDirectoryControl || d[0] != subQueryDirectory || len(d) < next+2 {
+	if !ok || d[0] != subQueryDirectory || len(d) < next+2 {
 		return ok
 	}
 	filter, _, ok := detailText(d, next+2, le.Uint16(d[next:]))
@@ -88,7 +92,7 @@ func (r *pmlReader) fileDetails(e *pmlEvent, d []byte) bool {
 	return ok
 }
 
-func (r *pmlReader) registryDetails(_ *pmlEvent, op *operation, d []byte) bool {
+func (r *pmlReader) registryDetails(b *event.Batch, op *operation, d []byte) bool {
 	if len(d) < int(op.path) {
 		return len(d) == 0
 	}
@@ -96,8 +100,17 @@ func (r *pmlReader) registryDetails(_ *pmlEvent, op *operation, d []byte) bool {
 		return op.path == 0
 	}
 	t, _, ok := detailText(d, int(op.path), le.Uint16(d))
-	r.path = t.append(r.path)
+	r.putPath(b, t)
 	return ok
+}
+
+// putPath puts the usual path, which needs no copy in between.
+func (r *pmlReader) putPath(b *event.Batch, t pmlText) {
+	if raw, ok := t.plain(); ok {
+		r.putStr(b, event.ProcmonPath, raw)
+		return
+	}
+	r.path = t.append(r.path)
 }
 
 // putCategory puts Process Monitor's category. Of control codes (FileSystemControl) it is not known here.
@@ -217,7 +230,7 @@ func decodePMLCreate(d []byte) *pmlProcess {
 	}
 	p := &pmlProcess{
 		index: le.Uint32(d), pid: le.Uint32(d[4:]), parent: le.Uint32(d[8:]), parentPID: le.Uint32(d[0xc:]), session: le.Uint32(d[0x10:]),
-		is64: le.Uint32(d[0x14:]) == 0, logon: le.Uint64(d[0x20:]), virtualized: le.Uint32(d[0x28:]), learnt: true,
+		is64: le.Uint32(d[0x14:]) != 0, logon: le.Uint64(d[0x20:]), virtualized: le.Uint32(d[0x28:]),
 	}
 	p.start, _ = pmlTime(le.Uint64(d[0x18:]))
 	sid, path := int(d[0x2c]), pmlCreateSize+int(d[0x2c])+int(d[0x2d])

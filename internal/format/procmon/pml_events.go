@@ -147,6 +147,10 @@ func (r *pmlReader) newcomer(e *pmlEvent, d []byte) uint32 {
 	if e.class != classProcess || e.code != opProcessCreate && e.code != opProcessDefined {
 		return e.process
 	}
+	r.child = nil
+	if r.o.RolesOnly && e.code == opProcessCreate && len(d) >= 4 && r.byIndex[le.Uint32(d)] != nil {
+		return e.process
+	}
 	r.child = decodePMLCreate(d)
 	if r.child == nil {
 		return e.process
@@ -180,11 +184,6 @@ func (r *pmlReader) putHeader(b *event.Batch, e *pmlEvent, p *pmlProcess) {
 	if t, ok := pmlTime(e.filetime); ok {
 		b.PutTime(event.Timestamp, t)
 	}
-	r.putText(b, event.TimeBasis, event.BasisUTC)
-	r.putText(b, event.EventKind, "event")
-	r.putText(b, event.EventProvider, "Procmon")
-	r.putText(b, event.EventDataset, "procmon.events")
-	r.putStr(b, event.HostName, r.header.computer)
 	r.putInt(b, event.EventSequence, int64(e.sequence))
 	if e.status != statusPending && e.duration <= math.MaxInt64/100 {
 		r.putInt(b, event.EventDuration, int64(e.duration)*100)
@@ -194,6 +193,9 @@ func (r *pmlReader) putHeader(b *event.Batch, e *pmlEvent, p *pmlProcess) {
 	}
 	if name := statusName(e.status); name != "" {
 		r.putText(b, event.ProcmonResult, name)
+	}
+	for i := range r.every {
+		b.PutText(r.every[i].f, r.every[i].v)
 	}
 	r.putProcess(b, p)
 }

@@ -90,16 +90,13 @@ func (r *pmlReader) putEnd(b *event.Batch, e *pmlEnd, ip, port, domain event.Fie
 	if !r.o.Fields.Has(domain) {
 		return
 	}
-	if name := r.hostNames[e.key]; len(name) > 0 {
-		r.text = e.addr().AppendTo(r.text[:0])
-		if !bytes.Equal(name, r.text) { // an address that has no name is its own
-			b.PutStr(domain, name)
-		}
+	if h := r.hostOf[e.key]; h != nil && len(h.domain) > 0 {
+		b.PutStr(domain, h.domain)
 	}
 }
 
 // isGroup says whether a datagram to this address was meant for several: multicast, or broadcast as far as it shows without
-// the netmask. An address that the host table gives the computer's own name is the computer's.
+// the netmask. An address with the computer's own name is the computer's.
 func (r *pmlReader) isGroup(e *pmlEnd) bool {
 	if !e.v4 {
 		return e.key[0] == 0xff
@@ -107,18 +104,22 @@ func (r *pmlReader) isGroup(e *pmlEnd) bool {
 	if e.key[0]>>4 == 14 || [4]byte(e.key[:]) == [4]byte{255, 255, 255, 255} {
 		return true
 	}
-	return e.key[3] == 255 && !r.isOwn(r.hostNames[e.key])
+	return e.key[3] == 255 && !r.isOwn(r.hostOf[e.key])
 }
 
-func (r *pmlReader) isOwn(name []byte) bool {
-	first, _, _ := bytes.Cut(name, []byte{'.'})
+// isOwn says whether the host table gives an address the computer's own name.
+func (r *pmlReader) isOwn(h *pmlHost) bool {
+	if h == nil {
+		return false
+	}
+	first, _, _ := bytes.Cut(h.shown, []byte{'.'})
 	return len(first) > 0 && bytes.EqualFold(first, r.header.computer)
 }
 
 // appendEnd appends an end as Process Monitor shows it, with the names it had for address and port.
 func (r *pmlReader) appendEnd(dst []byte, e *pmlEnd, tcp bool) []byte {
-	if name := r.hostNames[e.key]; len(name) > 0 {
-		dst = append(dst, name...)
+	if h := r.hostOf[e.key]; h != nil {
+		dst = append(dst, h.shown...)
 	} else {
 		dst = e.addr().AppendTo(dst)
 	}

@@ -36,8 +36,8 @@ type pmlProcess struct {
 	logon                         uint64
 	start, end                    int64 // 0 unknown
 	off                           int64
-	learnt                        bool // from an event
 	blank                         bool // nothing but the index is known
+	pidOnly                       bool // and the PID
 
 	integrity, user, name, path, command, company, version, description []byte
 	sid                                                                 []byte // as text, of a process learnt from an event
@@ -52,16 +52,23 @@ type textField struct {
 	v []byte
 }
 
+type constField struct {
+	f event.Field
+	v string
+}
+
 type longField struct {
 	f event.Field
 	v int64
 }
 
+// A pmlHost is an entry of the host table that has a text.
 type pmlHost struct {
-	addr netip.Addr
-	name []byte
-	off  int64
-	row  int64
+	addr   netip.Addr
+	shown  []byte // as Process Monitor shows it
+	domain []byte // in lower case without a final dot, nil when the text is but the address
+	off    int64
+	row    int64
 }
 
 type pmlPort struct {
@@ -71,18 +78,17 @@ type pmlPort struct {
 
 // readTables reads the processes, hosts and ports as far as they are there.
 func (r *pmlReader) readTables() {
-	missing := func(what string, off int64, n int) {
-		if n != 0 {
-			r.early = append(r.early, event.Bad{Offset: off, Err: fmt.Sprintf("the %s table ends early: the file has %d bytes", what, r.size)})
-		}
-	}
 	h := &r.header
-	if h.processes != 0 && h.strings != 0 {
-		missing("process", h.processes, r.readProcessTable())
+	if h.processes != 0 && h.strings != 0 && r.readProcessTable() != 0 {
+		r.endsEarly("process", h.processes)
 	}
-	if h.hosts != 0 {
-		missing("host", h.hosts, r.readHostTable())
+	if h.hosts != 0 && !r.readHostTable() {
+		r.endsEarly("host", h.hosts)
 	}
+}
+
+func (r *pmlReader) endsEarly(table string, off int64) {
+	r.early = append(r.early, event.Bad{Offset: off, Err: fmt.Sprintf("the %s table ends early: the file has %d bytes", table, r.size)})
 }
 
 // readProcessTable gives how many processes, or strings of them, are missing.
@@ -171,34 +177,41 @@ func (s *pmlStrings) read(i uint32) ([]byte, bool) {
 	return appendUTF16(nil, trimNUL16(b)), ok
 }
 
-// readHostTable gives how many tables, of hosts and of ports, are missing or end early.
-func (r *pmlReader) readHostTable() (missing int) {
-	r.hostNames = map[[16]byte][]byte{}
-	r.portNames = map[pmlPort][]byte{}
-	off := r.header.hosts
+// readHostTable reads the hosts and the ports behind them; false when they end early.
+func (r *pmlReader) readHostTable() bool {
+	off, ok := r.readHosts(r.header.hosts)
+	return ok && r.readPorts(off)
+}
+
+func (r *pmlReader) readHosts(off int64) (next int64, ok bool) {
+	r.hostOf = map[[16]byte]*pmlHost{}
 	n, ok := r.win.u32(off)
 	off += 4
 	for row := int64(1); ok && row <= int64(n); row++ {
+		h := &pmlHost{off: off, row: row}
 		var key [16]byte
-		var name []byte
-		at := off
-		if key, name, off, ok = r.readHostEntry(off); !ok || len(r.hosts) >= pmlHostMax {
-			return 1
+		key, h.shown, off, ok = r.readHostEntry(off)
+		if !ok || len(h.shown) == 0 || len(r.hosts) >= pmlHostMax {
+			continue
 		}
-		if len(name) > 0 {
-			r.hostNames[key] = name
-			r.hosts = append(r.hosts, pmlHost{hostAddr(key), name, at, row})
+		h.addr = hostAddr(key)
+		if h.addr.String() != string(h.shown) {
+			h.domain = bytes.TrimSuffix(bytes.ToLower(h.shown), []byte{'.'})
 		}
+		r.hostOf[key] = h
+		r.hosts = append(r.hosts, h)
 	}
-	if !ok {
-		return 1
-	}
-	n, ok = r.win.u32(off)
+	return off, ok
+}
+
+func (r *pmlReader) readPorts(off int64) bool {
+	r.portNames = map[pmlPort][]byte{}
+	n, ok := r.win.u32(off)
 	off += 4
 	for row := uint32(0); ok && row < n; row++ {
-		var b []byte
-		if b, ok = r.win.get(off, 8); !ok {
-			break
+		b, there := r.win.get(off, 8)
+		if !there {
+			return false
 		}
 		key := pmlPort{le.Uint16(b), le.Uint16(b[2:]) != 0}
 		size := int64(le.Uint32(b[4:]))
@@ -207,10 +220,7 @@ func (r *pmlReader) readHostTable() (missing int) {
 		}
 		off += 8 + size
 	}
-	if !ok {
-		return 1
-	}
-	return 0
+	return ok
 }
 
 func (r *pmlReader) readHostEntry(off int64) (key [16]byte, name []byte, next int64, ok bool) {
@@ -267,6 +277,10 @@ func (r *pmlReader) build(p *pmlProcess) {
 	if p.blank {
 		return
 	}
+	long(event.ProcessPID, int64(p.pid), true)
+	if p.pidOnly {
+		return
+	}
 	text(event.ProcessName, p.name)
 	text(event.ProcessExecutable, p.path)
 	text(event.ProcessCommandLine, p.command)
@@ -282,7 +296,6 @@ func (r *pmlReader) build(p *pmlProcess) {
 	text(event.ProcmonAuthenticationID, fmt.Appendf(nil, "%08x:%08x", p.logon>>32, uint32(p.logon)))
 	text(event.ProcmonVirtualized, virtualizedText(p.virtualized))
 	text(event.ProcmonArchitecture, []byte(architectures[p.is64]))
-	long(event.ProcessPID, int64(p.pid), true)
 	long(event.ProcmonSession, int64(p.session), true)
 	long(event.ProcessStart, p.start, p.start != 0)
 	long(event.ProcessEnd, p.end, p.end != 0)
@@ -345,16 +358,15 @@ func (r *pmlReader) readProcess(b *event.Batch) bool {
 // readHost gives a row of the host table that names an address.
 func (r *pmlReader) readHost(b *event.Batch) bool {
 	for r.next < int64(len(r.hosts)) {
-		h := &r.hosts[r.next]
+		h := r.hosts[r.next]
 		r.next++
-		r.text = h.addr.AppendTo(r.text[:0])
-		if h.addr.IsUnspecified() || bytes.Equal(h.name, r.text) {
+		if h.addr.IsUnspecified() || len(h.domain) == 0 {
 			continue
 		}
 		r.beginRow(b, "procmon.hosts", event.RoleName, h.row, h.off)
 		r.list(b, event.EventCategory, "network")
 		r.list(b, event.EventType, "info")
-		r.putStr(b, event.NameValue, h.name)
+		r.putStr(b, event.NameValue, h.domain)
 		r.putText(b, event.NameFrom, "procmon")
 		if r.o.Fields.Has(event.NameIP) {
 			b.AddAddr(event.NameIP, h.addr)
@@ -387,12 +399,16 @@ func (r *pmlReader) putProcess(b *event.Batch, p *pmlProcess) {
 	}
 }
 
-// learn keeps a process that a Process Create or Process Defined event describes, unless a table does.
+// learn keeps a process that a Process Create or Process Defined event describes, unless a table does. Of the parent such
+// an event knows the PID.
 func (r *pmlReader) learn(p *pmlProcess) {
-	if r.byIndex[p.index] != nil || r.learnt >= pmlProcessMax {
+	if old := r.byIndex[p.index]; old != nil && !old.pidOnly || r.learnt >= pmlProcessMax {
 		return
 	}
 	r.byIndex[p.index] = p
 	r.learnt++
+	if p.parent != p.index && r.byIndex[p.parent] == nil {
+		r.byIndex[p.parent] = &pmlProcess{index: p.parent, pid: p.parentPID, pidOnly: true}
+	}
 	r.last = nil
 }

@@ -25,25 +25,42 @@ func detailText(d []byte, at int, info uint16) (t pmlText, next int, ok bool) {
 	return pmlText{d[at : at+n], wide}, at + n, true
 }
 
-// append appends the text as UTF-8. The driver marks texts as narrow whose characters all fit into a byte.
-func (t pmlText) append(dst []byte) []byte {
+// plain gives the text when its bytes are UTF-8 as they stand.
+func (t pmlText) plain() ([]byte, bool) {
 	if t.wide {
-		return appendUTF16(dst, trimNUL16(t.raw))
+		return nil, false
 	}
 	raw := t.raw
 	for len(raw) > 0 && raw[len(raw)-1] == 0 {
 		raw = raw[:len(raw)-1]
 	}
-	for i, c := range raw {
-		if c >= utf8.RuneSelf {
-			dst = append(dst, raw[:i]...)
-			for _, c := range raw[i:] {
-				dst = utf8.AppendRune(dst, rune(c))
-			}
-			return dst
+	rest := raw
+	for ; len(rest) >= 8; rest = rest[8:] {
+		if le.Uint64(rest)&0x8080808080808080 != 0 {
+			return raw, false
 		}
 	}
-	return append(dst, raw...)
+	for _, c := range rest {
+		if c >= utf8.RuneSelf {
+			return raw, false
+		}
+	}
+	return raw, true
+}
+
+// append appends the text as UTF-8. The driver marks texts as narrow whose characters all fit into a byte.
+func (t pmlText) append(dst []byte) []byte {
+	if t.wide {
+		return appendUTF16(dst, trimNUL16(t.raw))
+	}
+	raw, ok := t.plain()
+	if ok {
+		return append(dst, raw...)
+	}
+	for _, c := range raw {
+		dst = utf8.AppendRune(dst, rune(c))
+	}
+	return dst
 }
 
 // appendUTF16 appends UTF-16 as UTF-8; half a pair becomes U+FFFD.
