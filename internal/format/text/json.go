@@ -49,11 +49,14 @@ type Fields struct {
 var (
 	errShort = errors.New("ends inside a JSON object")
 	errText  = errors.New("ends inside a quoted text")
-	errDeep  = errors.New("more than 32 objects inside each other")
+	errDeep  = errors.New("has more than 32 objects inside each other")
+	errMany  = errors.New("has more than 65,536 members")
 )
 
-// maxDepth is how far objects may be nested.
-const maxDepth = 32
+const (
+	maxDepth  = 32      // how far objects may be nested
+	maxFields = 1 << 16 // how many members an object may have, those of inner ones included
+)
 
 // Parse takes the object at the start of d apart and gives its length. On an error, List has the fields before it.
 func (p *Fields) Parse(d []byte) (int, error) {
@@ -146,6 +149,9 @@ func (p *Fields) member(name []byte, depth int) error {
 		return nil
 	}
 	v, err := p.value(c)
+	if len(p.List) >= maxFields {
+		return errMany
+	}
 	if err == nil {
 		p.List = append(p.List, Field{name, v})
 	}

@@ -138,7 +138,7 @@ func TestObjects(t *testing.T) {
 	f("{\"a\":XX}\n{\"b\":[1,\n2]}\n{\"c\":1}\n", "1@0 bad: is no JSON: a value was due at byte 6 of it, not 'X'", "2@9 b=[1,\n2]", "4@22 c=1")
 	f("{\"a\":\n\"x\ny\"}\n{\"b\":1}\n", "1@0 bad: ends inside a quoted text", "4@13 b=1")
 	f("{\"a\":{\n\"b\":1", "1@0 bad: is cut off: the source ends inside a JSON object")
-	f(strings.Repeat(`{"a":`, 100)+"\n{}\n", "1@0 bad: more than 32 objects inside each other", "2@501")
+	f(strings.Repeat(`{"a":`, 100)+"\n{}\n", "1@0 bad: has more than 32 objects inside each other", "2@501")
 }
 
 func TestLongObject(t *testing.T) {

@@ -146,8 +146,13 @@ func (r *reader) when() (w moment) {
 // result is within a second of the truth and steady; what is left of it is for the solved clock. Without EventReceivedTime
 // the zone stays unknown, and that is said.
 func (r *reader) written() (ns int64, basis string, ok bool) {
-	if ns, zoned, ok := text.Time(r.text(created)); ok {
-		return ns, basisOf(zoned), true
+	if v := r.text(created); v != nil {
+		if ns, zoned, ok := text.Time(v); ok {
+			return ns, basisOf(zoned), true
+		}
+		if ns, ok := text.Epoch(v); ok {
+			return ns, event.BasisUTC, true
+		}
 	}
 	at, zoned, ok := text.Time(r.text(eventTime))
 	arrival, arrivalZoned, arrivalOK := text.Time(r.text(arrived))
@@ -394,20 +399,18 @@ func (r *reader) extraName(e extra) (string, bool) {
 	}
 	n := string(e.name)
 	full := n
-	switch {
-	case e.data || r.flat:
+	for _, p := range dataPrefixes {
+		if strings.HasPrefix(n, p) {
+			full = dataPrefixes[0] + n[len(p):]
+		}
+	}
+	for _, p := range droppedPrefixes {
+		if strings.HasPrefix(n, p) && !e.data {
+			full = ""
+		}
+	}
+	if full == n && (e.data || r.flat) {
 		full = dataPrefixes[0] + n
-	default:
-		for _, p := range dataPrefixes {
-			if strings.HasPrefix(n, p) {
-				full = dataPrefixes[0] + n[len(p):]
-			}
-		}
-		for _, p := range droppedPrefixes {
-			if strings.HasPrefix(n, p) {
-				full = ""
-			}
-		}
 	}
 	if len(r.names) < maxNames {
 		r.names[n] = full

@@ -114,6 +114,8 @@ var headerNames = map[string]slot{
 	"Event.System.EventRecordID": recordID,
 	"TimeCreated":                created, "SystemTime": created, "TimeGenerated": created,
 	"Event.System.TimeCreated.#attributes.SystemTime": created, "Event.System.TimeCreated_attributes.SystemTime": created,
+	"System.Channel": logChannel, "System.EventID": eventID, "System.EventID.Value": eventID, "System.Provider.Name": logProvider,
+	"System.Computer": logComputer, "System.EventRecordID": recordID, "System.TimeCreated.SystemTime": created,
 	"EventTime": eventTime, "EventReceivedTime": received, "@timestamp": arrived, "event.created": readAt,
 	"Message": rendered, "message": rendered,
 	"Category": category, "winlog.task": category, "task": category, "event.action": action,
@@ -145,7 +147,7 @@ var dataNames = map[string]slot{
 }
 
 // dataPrefixes stand before names of the event's data in the shapes that nest it.
-var dataPrefixes = []string{"winlog.event_data.", "winlog.user_data.", "event_data.", "user_data.", "Event.EventData.", "Event.UserData."}
+var dataPrefixes = []string{"winlog.event_data.", "winlog.user_data.", "event_data.", "user_data.", "Event.EventData.", "Event.UserData.", "EventData.", "UserData."}
 
 // droppedNames say nothing of the event, or say again what another field says.
 var droppedNames = strings.Fields(`
@@ -158,7 +160,7 @@ var droppedNames = strings.Fields(`
 	host.ip host.mac host.os.version dns.question.registered_domain dns.question.subdomain dns.question.top_level_domain network.type`)
 
 // droppedPrefixes are of whole objects that tell of the shipper.
-var droppedPrefixes = []string{"agent.", "ecs.", "related.", "beat.", "host.", "input.", "@metadata.", "hash.", "Event.System.", "Event.#attributes.", "Event_attributes."}
+var droppedPrefixes = []string{"agent.", "ecs.", "related.", "beat.", "host.", "input.", "@metadata.", "hash.", "System.", "Event.System.", "Event.#attributes.", "Event_attributes."}
 
 // A target is where a member goes: one of its fields is set.
 type target struct {

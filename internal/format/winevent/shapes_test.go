@@ -57,7 +57,7 @@ func differences(got, want string) (d string) {
 
 // TestShapes: the same event in every shape gives the same document.
 func TestShapes(t *testing.T) {
-	for _, name := range []string{"three-shapes.json", "pretty-array.json"} {
+	for _, name := range []string{"shapes.json", "pretty-array.json"} {
 		o := formattest.Read(t, JSON, "", bytes.NewReader(sample(t, name)), format.Options{})
 		first := document(t, o.Lines[0])
 		for _, l := range o.Lines[1:] {

@@ -11,7 +11,7 @@
 //   - Winlogbeat 7 with its Sysmon and Security modules: winlog.channel, and the data already moved to ECS fields.
 //   - Winlogbeat 5 and 6: log_name, event_id, event_data.Image.
 //   - Azure Log Analytics: Channel, Computer, TimeGenerated, and EventData as a quoted text of JSON or XML.
-//   - evtx_dump: Event.System.EventID, Event.EventData.Image.
+//   - evtx_dump: Event.System.EventID, Event.EventData.Image; Velociraptor has the same without Event.
 //
 // Field names and meaning of Sysmon's events are those of the event manifest that Microsoft publishes with Sysmon's common
 // code; of the Security log, those of Microsoft's audit event reference. What the recordings taught beyond that stands at
