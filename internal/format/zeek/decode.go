@@ -29,14 +29,15 @@ type decoder struct {
 	loaded       []slot
 	rest         []field
 	scratch      []byte
+	setSep       []byte
 
 	conns, oneSided int // rows of conn
 }
 
-// A value is a value, or in a tab-separated log several with a separator between them.
+// A value is a value, or in a tab-separated log several with the decoder's setSep between them.
 type value struct {
 	text.Value
-	sep []byte
+	several bool
 }
 
 type field struct {
@@ -121,7 +122,7 @@ func (d *decoder) str(s slot) []byte {
 	}
 	d.has[s] = false
 	v := d.vals[s]
-	if v.sep != nil {
+	if v.several {
 		return d.unescape(v.Raw)
 	}
 	t := v.Text(&d.scratch)
@@ -156,7 +157,7 @@ func (d *decoder) list(s slot) iter.Seq[[]byte] {
 			return
 		}
 		v := d.vals[s]
-		if v.sep == nil {
+		if !v.several {
 			for e := range v.Elements() {
 				if t := e.Text(&d.scratch); len(t) > 0 && !yield(t) {
 					return
@@ -164,7 +165,7 @@ func (d *decoder) list(s slot) iter.Seq[[]byte] {
 			}
 			return
 		}
-		for e := range bytes.SplitSeq(v.Raw, v.sep) {
+		for e := range bytes.SplitSeq(v.Raw, d.setSep) {
 			if string(e) == "-" || len(e) == 0 {
 				continue
 			}
@@ -342,9 +343,9 @@ func (d *decoder) extras(l *log) {
 func (d *decoder) putExtra(name string, v value) {
 	t := v.Raw
 	switch {
-	case v.sep != nil && v.Kind != text.Number:
+	case v.several && v.Kind != text.Number:
 		t = d.unescape(t)
-	case v.Kind == text.Array, v.sep != nil:
+	case v.Kind == text.Array, v.several:
 		t = d.joined(v)
 	case v.Kind == text.Number:
 		t = trimmed(t)
@@ -367,8 +368,8 @@ func trimmed(v []byte) []byte {
 // joined writes several values as a tab-separated log has them.
 func (d *decoder) joined(v value) []byte {
 	var parts [][]byte
-	if v.sep != nil {
-		for e := range bytes.SplitSeq(v.Raw, v.sep) {
+	if v.several {
+		for e := range bytes.SplitSeq(v.Raw, d.setSep) {
 			parts = append(parts, trimmed(e))
 		}
 	} else {

@@ -34,7 +34,7 @@ func (r *jsonReader) Read(b *event.Batch) error {
 			if f.Kind == text.Null {
 				continue
 			}
-			r.d.loadBytes(slotNames[string(f.Name)], f.Name, value{f.Value, nil})
+			r.d.loadBytes(slotNames[string(f.Name)], f.Name, value{f.Value, false})
 		}
 		r.d.event(r.d.jsonLog())
 	}

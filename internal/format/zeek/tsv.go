@@ -16,13 +16,13 @@ type tsv struct {
 	d  *decoder
 	in *text.Lines
 
-	prefix, sep, setSep []byte // as the header says
-	empty, unset        []byte
-	log                 *log
-	columns             []column
-	headed              bool // a separator line was seen
-	complained          bool
-	yes, no             []byte // truth as JSON logs write it
+	prefix, sep  []byte // as the header says
+	empty, unset []byte
+	log          *log
+	columns      []column
+	headed       bool // a separator line was seen
+	complained   bool
+	yes, no      []byte // truth as JSON logs write it
 }
 
 // A column is where the values of one field go.
@@ -65,7 +65,7 @@ func newTSV(r io.Reader, d *decoder) *tsv {
 
 // begin starts over with the settings that a header may leave out.
 func (t *tsv) begin(sep []byte) {
-	t.sep, t.setSep, t.empty, t.unset = sep, []byte(","), []byte("(empty)"), []byte("-")
+	t.sep, t.d.setSep, t.empty, t.unset = sep, []byte(","), []byte("(empty)"), []byte("-")
 	t.columns = t.columns[:0]
 	t.log = t.d.logOf(t.d.fileLog)
 }
@@ -115,7 +115,7 @@ func (t *tsv) header(line []byte) {
 	name, rest, _ := bytes.Cut(line[len(t.prefix):], t.sep)
 	switch string(name) {
 	case "set_separator":
-		t.setSep = appendUnescaped(nil, rest)
+		t.d.setSep = appendUnescaped(nil, rest)
 	case "empty_field":
 		t.empty = bytes.Clone(rest)
 	case "unset_field":
@@ -197,15 +197,15 @@ func (t *tsv) wrongColumns(n int) string {
 func (t *tsv) value(c *column, cell []byte) value {
 	switch {
 	case c.kind == list:
-		return value{text.Value{Raw: cell, Kind: text.Plain}, t.setSep}
+		return value{text.Value{Raw: cell, Kind: text.Plain}, true}
 	case c.kind == decimals:
-		return value{text.Value{Raw: cell, Kind: text.Number}, t.setSep}
+		return value{text.Value{Raw: cell, Kind: text.Number}, true}
 	case c.kind == truth && string(cell) == "T":
-		return value{text.Value{Raw: t.yes, Kind: text.True}, nil}
+		return value{text.Value{Raw: t.yes, Kind: text.True}, false}
 	case c.kind == truth && string(cell) == "F":
-		return value{text.Value{Raw: t.no, Kind: text.False}, nil}
+		return value{text.Value{Raw: t.no, Kind: text.False}, false}
 	case c.kind == decimal:
-		return value{text.Value{Raw: cell, Kind: text.Number}, nil}
+		return value{text.Value{Raw: cell, Kind: text.Number}, false}
 	}
-	return value{text.Value{Raw: t.d.unescape(cell), Kind: text.Plain}, nil}
+	return value{text.Value{Raw: t.d.unescape(cell), Kind: text.Plain}, false}
 }
