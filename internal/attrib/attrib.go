@@ -49,7 +49,7 @@ type Process struct {
 	User       string
 	Parent     string // image name of the parent, "" when no record says
 	ParentPID  int64
-	Start, End int64 // nanoseconds on the host's own clock; 0 unknown
+	Start, End int64 // ns UTC, of a clock with a zone on that clock's word; 0 unknown
 	Cite       Cite  // the record that first told of it
 }
 

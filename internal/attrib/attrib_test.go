@@ -168,6 +168,15 @@ func TestPortReuse(t *testing.T) {
 	// The very same tuple, used by two programs one after the other.
 	w.record(event.RoleConnect, "first.exe", 21, "tcp", "10.0.0.5:50101", "40.1.1.1:443", 2*time.Minute+2*time.Millisecond)
 	w.record(event.RoleConnect, "second.exe", 22, "tcp", "10.0.0.5:50101", "40.1.1.1:443", 3*time.Minute+2*time.Millisecond)
+	blamed := map[string]int{} // what a join on the source port alone says of the connection broker.exe made
+	for i := range w.rec.Len {
+		if w.rec.Int(event.SourcePort, i) == 50100 {
+			blamed[string(w.rec.Str(event.ProcessName, i))]++
+		}
+	}
+	if blamed["svchost.exe"] <= blamed["broker.exe"] {
+		t.Fatalf("the join would be right: %v", blamed)
+	}
 	r := w.solve()
 	got := map[string]string{}
 	for _, f := range r.Flows {
@@ -352,6 +361,44 @@ func TestDrift(t *testing.T) {
 			t.Fatalf("%v: %+v, clock %+v", f.Source, f.Culprit, r.Clocks[0])
 		}
 	}
+}
+
+func BenchmarkSolve(b *testing.B) {
+	const flows, records = 20_000, 10
+	b.ReportAllocs()
+	for b.Loop() {
+		x := New()
+		capture, host := &event.Batch{Source: "a.pcap"}, &event.Batch{Source: "host.pml"}
+		w := &world{x: x, cap: capture, rec: host, basis: event.BasisUTC, offset: time.Minute}
+		for i := range flows {
+			after := time.Duration(i) * 200 * time.Millisecond
+			src, dst := fmt.Sprintf("10.0.0.5:%d", 49152+i%16000), fmt.Sprintf("93.184.%d.%d:443", i/250%250, i%250+1)
+			w.flow("tcp", src, dst, after, time.Second)
+			for j := range records {
+				w.record(event.RoleSend, fmt.Sprintf("p%d.exe", i%50), int64(i%50+4), "tcp", src, dst, after+time.Duration(j)*time.Millisecond)
+				if host.Full() {
+					x.Add(host)
+					host.Reset()
+				}
+			}
+			if capture.Full() {
+				x.Add(capture)
+				capture.Reset()
+			}
+		}
+		x.Add(capture)
+		x.Add(host)
+		certain := 0
+		for _, f := range x.Solve().Flows {
+			if f.Culprit.Level == Certain {
+				certain++
+			}
+		}
+		if certain != flows {
+			b.Fatalf("%d of %d certain", certain, flows)
+		}
+	}
+	b.ReportMetric(float64(b.N)*flows*(records+1)/b.Elapsed().Seconds(), "events/s")
 }
 
 // A virtual machine's clock that gains and loses a minute: order is kept, no line fits.

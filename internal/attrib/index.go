@@ -288,6 +288,7 @@ func (x *Index) Solve() Result {
 	})
 	s := newSolver(x)
 	s.solveClocks()
+	s.dateProcesses()
 	s.vote()
 	s.decide()
 	s.markRepeats()

@@ -160,6 +160,36 @@ func (s *solver) hostTime(d int32, t int64) (int64, bool) {
 	return t, true
 }
 
+// dateProcesses puts the starts and ends of processes that only a local clock tells on UTC, and leaves them out where that
+// clock's zone is not known.
+func (s *solver) dateProcesses() {
+	byDomain := map[int32]int32{}
+	for d := range s.domains {
+		byDomain[s.domains[d].source] = int32(d)
+	}
+	for i := range s.Index.procs {
+		raw := &s.Index.procs[i]
+		if b := s.sources[raw.source].basis; b == event.BasisUTC || b == "" {
+			continue
+		}
+		p := &s.procs[s.procOf[i]]
+		for _, t := range []struct {
+			to   *int64
+			from int64
+		}{{&p.Start, raw.start}, {&p.End, raw.end}} {
+			if *t.to != t.from || t.from == 0 {
+				continue
+			}
+			*t.to = 0
+			if d, ok := byDomain[raw.source]; ok {
+				if utc, local := s.hostTime(d, t.from); !local {
+					*t.to = utc
+				}
+			}
+		}
+	}
+}
+
 // repeatSlack is how far apart two records of one connection may begin when only their endpoints tell.
 const repeatSlack = 2 * time.Second
 
