@@ -37,7 +37,7 @@ func (a *app) flows(cmd *cobra.Command, files, to []string, process string) erro
 	var l *list.List
 	if len(to) > 0 {
 		var err error
-		if l, err = a.targets(to); err != nil {
+		if l, err = a.targets(to, files); err != nil {
 			return err
 		}
 	}

@@ -12,11 +12,15 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 	_ "time/tzdata" // --tz America/New_York must work where no zone files are: Windows, a bare container
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
+
+// grace is how long an interrupted command may take to end by itself.
+const grace = time.Second
 
 // Exit codes, as grep has them.
 const (
@@ -43,10 +47,22 @@ func run(args []string, stdin io.Reader, stdout, stderr *os.File, getenv func(st
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	done := make(chan error, 1)
+	go func() { done <- root.ExecuteContext(ctx) }()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		stop() // a second Ctrl-C ends the process at once
+		select {
+		case err = <-done:
+		case <-time.After(grace): // it waits for standard input, say
+			a.erase()
+		}
+	}
 	switch {
 	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "culprit: interrupted")
+		a.say("interrupted")
 		return exitInterrupted
 	case err == nil:
 		return exitAnswered

@@ -36,7 +36,7 @@ func (a *app) show(p *ingest.Progress, done <-chan struct{}) {
 		select {
 		case <-done:
 			if shown {
-				fmt.Fprint(a.stderr, "\r\x1b[K")
+				a.erase()
 			}
 			return
 		case now := <-tick.C:
@@ -45,6 +45,13 @@ func (a *app) show(p *ingest.Progress, done <-chan struct{}) {
 				fmt.Fprint(a.stderr, "\r\x1b[K"+progressLine(p, spent))
 			}
 		}
+	}
+}
+
+// erase takes the line of progress away.
+func (a *app) erase() {
+	if a.terminal(a.stderr) {
+		fmt.Fprint(a.stderr, "\r\x1b[K")
 	}
 }
 

@@ -15,8 +15,11 @@ import (
 )
 
 // targets reads --to: a list file, with or without @, where one of that name exists, else an address, network, range or name.
-func (a *app) targets(args []string) (*list.List, error) {
+func (a *app) targets(args, files []string) (*list.List, error) {
 	l := new(list.List)
+	if slices.Contains(files, "-") && slices.ContainsFunc(args, func(s string) bool { return strings.TrimPrefix(s, "@") == "-" }) {
+		return nil, errors.New("--to -: standard input is one of the FILES already")
+	}
 	for _, arg := range args {
 		if err := a.target(l, arg); err != nil {
 			return nil, fmt.Errorf("--to %s: %w", arg, err)

@@ -72,8 +72,13 @@ func (v buildInfo) String() string {
 func (v buildInfo) json() []byte {
 	out := []byte(`{"schema":"culprit.version/1"`)
 	for _, m := range [][2]string{
-		{"version", v.version}, {"revision", v.revision}, {"time", v.time}, {"modified", v.modified},
-		{"go", runtime.Version()}, {"os", runtime.GOOS}, {"arch", runtime.GOARCH},
+		{"version", v.version},
+		{"revision", v.revision},
+		{"time", v.time},
+		{"modified", v.modified},
+		{"go", runtime.Version()},
+		{"os", runtime.GOOS},
+		{"arch", runtime.GOARCH},
 	} {
 		if m[1] != "" {
 			out = append(event.AppendQuoted(append(out, ','), m[0]), ':')

@@ -43,12 +43,12 @@ same time (pcap, pcapng, Zeek). Their clocks need not agree.`,
 
 func (a *app) who(cmd *cobra.Command, files, to []string, explain bool) error {
 	if len(to) == 0 {
-		return errors.New("who: which connections? Give --to LIST, an address, a range or a name:\n  culprit who --to duo.txt LogFile.PML traffic.pcapng\n  every connection with its program: culprit flows FILES...")
+		return errors.New("who: which connections? Give --to LIST, an address, a range or a name:\n  culprit who --to duo.txt LogFile.PML traffic.pcapng\n  every connection with its program: culprit flows FILES")
 	}
 	if explain && (a.form == report.CSV || a.form == report.TSV) {
 		return fmt.Errorf("--explain has no place in %s: use -o table, json, ndjson, md or html", a.form)
 	}
-	l, err := a.targets(to)
+	l, err := a.targets(to, files)
 	if err != nil {
 		return err
 	}

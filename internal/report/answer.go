@@ -25,8 +25,15 @@ func (a *Answers) Write(w io.Writer, s Style, explain bool) error {
 	}
 	hosts := a.hosts() || !s.Form.ForPeople()
 	cols := []Column{
-		{"process.name", "PROCESS", false}, {"process.pid", "PID", true}, {"host.name", "HOST", false}, {"connections", "CONNECTIONS", true},
-		{"bytes.sent", "SENT", true}, {"bytes.received", "RECEIVED", true}, {"first", "FIRST", false}, {"last", "LAST", false}, {"culprit.level", "CONFIDENCE", false},
+		{"process.name", "PROCESS", false},
+		{"process.pid", "PID", true},
+		{"host.name", "HOST", false},
+		{"connections", "CONNECTIONS", true},
+		{"bytes.sent", "SENT", true},
+		{"bytes.received", "RECEIVED", true},
+		{"first", "FIRST", false},
+		{"last", "LAST", false},
+		{"culprit.level", "CONFIDENCE", false},
 	}
 	if !s.Form.ForPeople() {
 		cols = append(cols, Column{"process.executable", "", false}, Column{"process.entity_id", "", false}, Column{"user.name", "", false})
@@ -57,11 +64,16 @@ func (a *Answers) Write(w io.Writer, s Style, explain bool) error {
 func (a *Answer) cells(s Style) []Cell {
 	p := a.Process
 	return []Cell{
-		{Text: processName(p)}, {Text: pid(p.PID)}, {Text: p.Host}, {Text: Count(len(a.Matches)), Value: strconv.Itoa(len(a.Matches))},
+		{Text: processName(p)},
+		{Text: pid(p.PID)},
+		{Text: p.Host},
+		{Text: Count(len(a.Matches)), Value: strconv.Itoa(len(a.Matches))},
 		sizeCell(a.Sent, a.Sized), sizeCell(a.Received, a.Sized),
 		timeCell(s.Times, a.First, a.Local), timeCell(s.Times, a.Last, a.Local),
 		{Text: a.Confidence(), Value: a.Level().String(), Level: a.Level(), Paint: true},
-		{Text: p.Executable}, {Text: p.EntityID}, {Text: p.User},
+		{Text: p.Executable},
+		{Text: p.EntityID},
+		{Text: p.User},
 	}
 }
 
@@ -106,9 +118,19 @@ func timeValue(ns int64, local bool) string {
 func WriteFlows(w io.Writer, res *attrib.Result, which []int, s Style) error {
 	hosts := !s.Form.ForPeople() || flowHosts(res, which)
 	cols := []Column{
-		{"event.start", "START", false}, {"event.end", "END", false}, {"network.transport", "PROTO", false}, {"source", "SOURCE", false}, {"destination", "DESTINATION", false},
-		{"name", "NAME", false}, {"source.bytes", "SENT", true}, {"destination.bytes", "RECEIVED", true},
-		{"host.name", "HOST", false}, {"process.name", "PROCESS", false}, {"process.pid", "PID", true}, {"culprit.level", "CONFIDENCE", false}, {"culprit.rule", "RULE", false},
+		{"event.start", "START", false},
+		{"event.end", "END", false},
+		{"network.transport", "PROTO", false},
+		{"source", "SOURCE", false},
+		{"destination", "DESTINATION", false},
+		{"name", "NAME", false},
+		{"source.bytes", "SENT", true},
+		{"destination.bytes", "RECEIVED", true},
+		{"host.name", "HOST", false},
+		{"process.name", "PROCESS", false},
+		{"process.pid", "PID", true},
+		{"culprit.level", "CONFIDENCE", false},
+		{"culprit.rule", "RULE", false},
 	}
 	const hostCol = 8
 	if !s.Form.ForPeople() {
@@ -165,11 +187,22 @@ func flowCells(f *attrib.Flow, s Style) []Cell {
 	}
 	name := bestName(f)
 	return []Cell{
-		timeCell(s.Times, f.Start, f.LocalTime), timeCell(s.Times, f.End, f.LocalTime), {Text: f.Transport},
-		{Text: endpoint(f.Source, f.SourceName)}, {Text: endpoint(f.Destination, f.DestName)}, {Text: name},
+		timeCell(s.Times, f.Start, f.LocalTime), timeCell(s.Times, f.End, f.LocalTime),
+		{Text: f.Transport},
+		{Text: endpoint(f.Source, f.SourceName)},
+		{Text: endpoint(f.Destination, f.DestName)},
+		{Text: name},
 		sizeCell(f.Bytes[0], sized(f)), sizeCell(f.Bytes[1], sized(f)),
-		{Text: host}, {Text: who + accepted(c, end), Value: cmp.Or(who, nothing)}, {Text: id}, {Text: c.Level.String(), Level: c.Level, Paint: true}, {Text: c.Rule},
-		{Text: endName(end)}, {Text: c.Reason}, {Text: f.CommunityID}, {Text: f.Cite.Source}, {Text: strconv.FormatInt(f.Cite.Record, 10)},
+		{Text: host},
+		{Text: who + accepted(c, end), Value: cmp.Or(who, nothing)},
+		{Text: id},
+		{Text: c.Level.String(), Level: c.Level, Paint: true},
+		{Text: c.Rule},
+		{Text: endName(end)},
+		{Text: c.Reason},
+		{Text: f.CommunityID},
+		{Text: f.Cite.Source},
+		{Text: strconv.FormatInt(f.Cite.Record, 10)},
 	}
 }
 

@@ -64,8 +64,12 @@ func Points(res *attrib.Result, which []int) []int64 {
 // WriteInputs writes what each input holds as rows.
 func WriteInputs(w io.Writer, ins []Input, s Style) error {
 	rows := NewRows(w, s.Form, []Column{
-		{"path", "FILE", false}, {"format", "FORMAT", false}, {"events", "EVENTS", true}, {"packets", "PACKETS", true},
-		{"span", "TIME", false}, {"bad", "BAD", true},
+		{"path", "FILE", false},
+		{"format", "FORMAT", false},
+		{"events", "EVENTS", true},
+		{"packets", "PACKETS", true},
+		{"span", "TIME", false},
+		{"bad", "BAD", true},
 	})
 	rows.Title = "What the files hold"
 	for i := range ins {

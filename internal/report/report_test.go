@@ -97,8 +97,10 @@ func result() *attrib.Result {
 	named.Destination = netip.AddrPortFrom(netip.Addr{}, 443)
 	return &attrib.Result{
 		Flows: []attrib.Flow{certain, likely, possible, unknown, accepted, repeat, named},
-		Clocks: []attrib.Clock{{Capture: "a.pcap", Source: "log.csv", Provider: "Procmon", Basis: event.BasisTimeOfDay, Offset: 12 * time.Millisecond, Support: 65, Pairs: 65,
-			Residual: 3 * time.Millisecond, Zone: "UTC-04:00"}},
+		Clocks: []attrib.Clock{{
+			Capture: "a.pcap", Source: "log.csv", Provider: "Procmon", Basis: event.BasisTimeOfDay, Offset: 12 * time.Millisecond, Support: 65, Pairs: 65,
+			Residual: 3 * time.Millisecond, Zone: "UTC-04:00",
+		}},
 	}
 }
 
@@ -148,8 +150,20 @@ func TestNoMatch(t *testing.T) {
 	a := Who(result(), listOf(t, "52.32.62.0/25 52.32.64.0/24"))
 	got := a.NoMatch([]string{"a.pcap"})
 	want := "no connection in a.pcap goes to these 2 ranges (6 connections, 7 addresses seen; nearest address seen: 52.32.63.171)"
-	if got != want || a.NamedOnly != 1 {
+	if got != want || a.NamedOnly != 0 {
 		t.Errorf("got %s, %d by name\nwant %s", got, a.NamedOnly, want)
+	}
+}
+
+// TestNamedOnly has a host's record alone, which gives names: a list of addresses can't match them, one of names can.
+func TestNamedOnly(t *testing.T) {
+	res := result()
+	res.Flows = res.Flows[6:]
+	if a := Who(res, listOf(t, "192.0.2.0/24")); a.NamedOnly != 1 {
+		t.Errorf("%d, want 1", a.NamedOnly)
+	}
+	if a := Who(res, listOf(t, "example.com")); a.NamedOnly != 0 {
+		t.Errorf("%d, want none for a list of names", a.NamedOnly)
 	}
 }
 

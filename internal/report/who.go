@@ -70,7 +70,7 @@ type Answers struct {
 	Unattributed []Unattributed
 
 	Connections int // looked at, repeats left out
-	NamedOnly   int // those of which only a name is known, so that a list of addresses couldn't match
+	NamedOnly   int // those of which only a name is known, so that a list of addresses couldn't match; 0 when there is a capture
 	Seen        []netip.Addr
 	SeenNames   int
 }
@@ -81,12 +81,14 @@ func Who(res *attrib.Result, l *list.List) *Answers {
 	a := &Answers{Result: res, List: l}
 	seen := map[netip.Addr]struct{}{}
 	names := map[string]struct{}{}
+	captured := false
 	for i := range res.Flows {
 		f := &res.Flows[i]
 		if f.SameAs >= 0 {
 			continue
 		}
 		a.Connections++
+		captured = captured || !f.Recorded
 		for _, addr := range []netip.Addr{f.Source.Addr(), f.Destination.Addr()} {
 			if addr.IsValid() {
 				seen[addr] = struct{}{}
@@ -102,7 +104,7 @@ func Who(res *attrib.Result, l *list.List) *Answers {
 			a.NamedOnly++
 		}
 	}
-	if c := l.Count(); c.Ranges+c.Singles == 0 {
+	if c := l.Count(); c.Ranges+c.Singles == 0 || captured {
 		a.NamedOnly = 0
 	}
 	for addr := range seen {

@@ -259,7 +259,7 @@ func checkName(n string, bare bool) error {
 		for i := range len(l) {
 			switch c := l[i]; {
 			case c >= 0x80:
-				return errors.New("a name with letters beyond ASCII: write it as DNS does, xn--...")
+				return errors.New("a name with letters beyond ASCII: write it as DNS does, in its xn-- form")
 			case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c == '_', c == '*':
 			default:
 				return errNoEntry

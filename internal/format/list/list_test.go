@@ -73,7 +73,7 @@ func TestLine(t *testing.T) {
 	f("*.duosecurity.com .example.org api-*.example.com", "name *.duosecurity.com; name .example.org; name api-*.example.com")
 	f("*", "BAD not an address, range or name: *")
 	f("*.*", "BAD a wildcard that matches everything: *.*")
-	f("müller.example", "BAD a name with letters beyond ASCII: write it as DNS does, xn--...: müller.example")
+	f("müller.example", "BAD a name with letters beyond ASCII: write it as DNS does, in its xn-- form: müller.example")
 	f("fe80::1%eth0 ::ffff:1.2.3.0/120", "ip fe80::1%eth0; net ::ffff:1.2.3.0/120")
 	f("d41d8cd98f00b204e9800998ecf8427e", "hash d41d8cd98f00b204e9800998ecf8427e")
 	f("- 1.2.3.4", "ip 1.2.3.4")
