@@ -370,7 +370,7 @@ func (r *reader) lookDNS(b *event.Batch, fl *flow, app uint8, d []byte) {
 	m.findNames(appNames[app])
 	at := r.here()
 	if len(m.names) == 0 && r.o.RolesOnly {
-		b.Skip(at.time)
+		r.skip(b, at)
 		return
 	}
 	r.putDNS(b, fl, at, 0)

@@ -208,6 +208,15 @@ func (r *reader) putSaid(b *event.Batch, fl *flow, at said, action, dataset stri
 	}
 }
 
+// skip counts an event of something said that nobody wants.
+func (r *reader) skip(b *event.Batch, at said) {
+	if r.untimed {
+		b.Skipped++
+		return
+	}
+	b.Skip(at.time)
+}
+
 func putName(b *event.Batch, from string, name []byte, addrs ...netip.Addr) {
 	b.PutText(event.Role, event.RoleName)
 	b.PutText(event.NameFrom, from)

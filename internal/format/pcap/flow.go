@@ -177,11 +177,14 @@ func (t *table) tired(now int64) bool {
 	return n >= t.limit || n >= calm && now-t.swept >= sweepPeriod && t.added >= int(t.used)/4
 }
 
-// sweep detaches the idle flows and, when that is not enough, those idle for longest. It appends their slots to ready.
+// sweep detaches the idle flows and, when the table was full and that leaves it more than 7/8 full, those idle for longest.
+// It appends their slots to ready.
 func (t *table) sweep(ready []uint32, now int64) []uint32 {
+	full := len(t.slots) >= t.limit
 	t.swept, t.added = now, 0
 	ready = t.drop(ready, func(fl *flow) bool { return now-fl.last > fl.idle() })
-	if len(t.slots) < t.limit {
+	most := len(t.slots) - t.limit/8*7
+	if !full || most <= 0 {
 		return ready
 	}
 	times := make([]int64, 0, len(t.slots))
@@ -189,7 +192,6 @@ func (t *table) sweep(ready []uint32, now int64) []uint32 {
 		times = append(times, t.flow(slot).last)
 	}
 	slices.Sort(times)
-	most := len(times)/8 + 1
 	oldest := times[most-1]
 	before := len(ready)
 	ready = t.drop(ready, func(fl *flow) bool {

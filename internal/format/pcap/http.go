@@ -98,7 +98,7 @@ func (r *request) domain() (host []byte, stands bool) {
 func (r *reader) putRequest(b *event.Batch, fl *flow, dir int, at said, req *request) {
 	host, stands := req.domain()
 	if !stands && r.o.RolesOnly {
-		b.Skip(at.time)
+		r.skip(b, at)
 		return
 	}
 	r.putSaid(b, fl, at, "http-request", "pcap.http")

@@ -129,7 +129,7 @@ func (c *ng) skip(b *event.Batch, kind uint32, whole int64) error {
 
 // cut tells that the capture ends inside a block.
 func (c *ng) cut(b *event.Batch, kind uint32, block []byte, whole int, err error) error {
-	if kind == blockEnhanced && len(block) >= 28 {
+	if kind == blockEnhanced && len(block) >= 28 && int64(c.order.Uint32(block[20:])) > int64(len(block)-28) {
 		return ends(b, c.n+1, c.in.off, "inside ", int(c.order.Uint32(block[20:])), len(block)-28, err)
 	}
 	if kind == blockEnhanced || kind == blockSimple || kind == blockPacket {

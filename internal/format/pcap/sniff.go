@@ -206,7 +206,7 @@ func (r *reader) examine(b *event.Batch, fl *flow, dir int, at said, d []byte, l
 		return last
 	}
 	if d[0] == tlsHandshake {
-		hello, v := parseHello(d)
+		name, v := parseHello(d)
 		if v == no {
 			return true
 		}
@@ -216,8 +216,8 @@ func (r *reader) examine(b *event.Batch, fl *flow, dir int, at said, d []byte, l
 		if v == more && !last {
 			return false
 		}
-		if len(hello.name) > 0 {
-			r.putHello(b, fl, dir, at, hello.name)
+		if len(name) > 0 {
+			r.putHello(b, fl, dir, at, name)
 		}
 		return true
 	}
@@ -252,7 +252,7 @@ func (r *reader) putHello(b *event.Batch, fl *flow, dir int, at said, name []byt
 	name = lower(name)
 	_, err := netip.ParseAddr(string(name))
 	if err == nil && r.o.RolesOnly {
-		b.Skip(at.time)
+		r.skip(b, at)
 		return
 	}
 	r.putSaid(b, fl, at, "tls-client-hello", "pcap.tls")

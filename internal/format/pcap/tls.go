@@ -7,46 +7,49 @@ const (
 	tlsClientHello = 1  // type of a handshake message
 )
 
-// A hello is what is wanted of a ClientHello.
-type hello struct {
-	name []byte // server name; nil when there is none, or none yet
+// parseHello finds the server name in the begin of a TLS connection (RFC 8446 4.1.2, RFC 6066 3). It says more until the
+// name is found or the ClientHello ends; name is nil when it has none.
+func parseHello(d []byte) (name []byte, v verdict) {
+	msg, v := handshake(d)
+	if v == no {
+		return nil, no
+	}
+	if len(msg) > 0 && msg[0] != tlsClientHello { // a server's
+		return nil, yes
+	}
+	name, whole := parseExtensions(msg)
+	if name != nil || whole {
+		return name, yes
+	}
+	return nil, v
 }
 
-// parseHello reads the begin of a TLS connection (RFC 8446 4.1.2, RFC 6066 3): records of type, version, length, and in them
-// a ClientHello, which may be spread over several. It says more until the name is found or the hello ends.
-func parseHello(d []byte) (h hello, v verdict) {
-	var spread []byte // the message, if it is in several records
-	for first := true; ; first = false {
-		if len(d) < 5 {
-			v = more
-			break
-		}
+// handshake gives the first handshake message as far as it is there: it stands in records of type, version, length, and may
+// be spread over several. It says yes when no more of it will come.
+func handshake(d []byte) (msg []byte, v verdict) {
+	for len(d) >= 5 {
 		size := int(binary.BigEndian.Uint16(d[3:]))
 		if d[0] != tlsHandshake || d[1] != 3 || size == 0 || size > 1<<14+256 {
-			if first {
-				return h, no
+			if msg == nil {
+				return nil, no
 			}
-			v = yes
-			break
+			return msg, yes
 		}
 		body := d[5:min(len(d), 5+size)]
-		if first && (len(body) > 0 && body[0] != tlsClientHello) {
-			return h, yes // a server's
+		if msg == nil {
+			msg = body[:len(body):len(body)] // so that appending to it copies it
+		} else {
+			msg = append(msg, body...)
 		}
-		if first && len(body) >= 4 && handshakeSize(body) <= size {
-			return parseExtensions(body)
+		if len(msg) >= 4 && len(msg) >= handshakeSize(msg) {
+			return msg, yes
 		}
-		spread = append(spread, body...)
-		if len(spread) >= 4 && len(spread) >= handshakeSize(spread) || len(d) < 5+size {
-			h, v = parseExtensions(spread)
+		if len(d) < 5+size {
 			break
 		}
 		d = d[5+size:]
 	}
-	if spread != nil && h.name == nil && v == more {
-		h, v = parseExtensions(spread)
-	}
-	return h, v
+	return msg, more
 }
 
 func handshakeSize(d []byte) int {
@@ -78,8 +81,9 @@ func (c *cursor) number(n int) int {
 	return v
 }
 
-// parseExtensions finds the server name in a ClientHello of which only the begin may be there.
-func parseExtensions(d []byte) (h hello, v verdict) {
+// parseExtensions finds the server name in a ClientHello of which only the begin may be there, and says whether it got to
+// its end.
+func parseExtensions(d []byte) (name []byte, whole bool) {
 	c := cursor{d: d}
 	c.take(1 + 3 + 2 + 32) // type, length, version, random
 	c.take(c.number(1))    // session
@@ -91,14 +95,10 @@ func parseExtensions(d []byte) (h hello, v verdict) {
 		left -= 4 + size
 		ext := c.take(size)
 		if kind == 0 && !c.short {
-			h.name = serverName(ext)
-			return h, yes
+			return serverName(ext), true
 		}
 	}
-	if c.short {
-		return h, more
-	}
-	return h, yes
+	return nil, !c.short
 }
 
 // serverName takes the host name from a server name extension: a list of type, length, name.
