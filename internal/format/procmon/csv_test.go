@@ -292,3 +292,61 @@ func netRowOf(b *event.Batch, i int) netRow {
 		b.Int(event.Timestamp, i) % hour,
 	}
 }
+
+// TestCSVFieldsAgainstPML compares the fields that Procmon's CSV and our reading of its PML share, row by row.
+func TestCSVFieldsAgainstPML(t *testing.T) {
+	fields := []event.Field{
+		event.EventAction, event.EventKind, event.EventProvider, event.EventDataset, event.EventDuration, event.EventCategory, event.EventType,
+		event.Role, event.ProcmonEventClass, event.ProcmonPath, event.ProcmonResult, event.ProcmonIntegrity, event.ProcmonArchitecture,
+		event.ProcmonAuthenticationID, event.ProcmonSession, event.ProcmonVirtualized, event.ProcessName, event.ProcessPID,
+		event.ProcessExecutable, event.ProcessThreadID, event.ProcessParentPID, event.ProcessTitle, event.ProcessPECompany,
+		event.ProcessPEFileVersion, event.ProcessExitCode, event.ProcessWorkingDirectory, event.UserName, event.UserDomain,
+		event.NetworkBytes, event.NetworkTransport, event.NetworkDirection, event.SourcePort, event.DestinationPort,
+	}
+	for _, name := range []string{"LogfileTests32bitUTC", "LogFileUTC64Process"} {
+		t.Run(name, func(t *testing.T) {
+			var want [][]byte
+			row := func(b *event.Batch, i int) (r []byte) {
+				for _, f := range fields {
+					r = append(b.AppendValue(r, f, i), '\n')
+				}
+				return r
+			}
+			eachEvent(t, PML, corpusFile(t, "procmon/"+name+".pml.zst"), format.Options{}, func(b *event.Batch, i int) {
+				if string(b.Str(event.EventDataset, i)) == "procmon.events" {
+					want = append(want, row(b, i))
+				}
+			})
+			n, wrong := 0, 0
+			eachEvent(t, CSV, corpusFile(t, "procmon/"+name+".csv.zst"), format.Options{}, func(b *event.Batch, i int) {
+				if n < len(want) && wrong < 5 {
+					if got := row(b, i); !bytes.Equal(got, want[n]) {
+						t.Errorf("row %d\n got %q\nwant %q", n, got, want[n])
+						wrong++
+					}
+				}
+				n++
+			})
+			if n != len(want) {
+				t.Errorf("%d events, want %d", n, len(want))
+			}
+		})
+	}
+}
+
+// FuzzCSVRolesOnly checks that RolesOnly gives the same events with a role and accounts for the rest.
+func FuzzCSVRolesOnly(f *testing.F) {
+	for _, s := range []string{testHeader + testRow, testHeader + testRow + "\"a\"b\n\"\n" + testRow, testHeader + "\"x\n" + testRow} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		all := formattest.Read(t, CSV, "fuzz", bytes.NewReader(data), format.Options{})
+		roles := formattest.Read(t, CSV, "fuzz", bytes.NewReader(data), format.Options{RolesOnly: true})
+		if len(roles.Lines)+roles.Skipped != len(all.Lines) || !slices.Equal(roles.Roles, all.Roles) {
+			t.Errorf("%d events and %d skipped, want %d", len(roles.Lines), roles.Skipped, len(all.Lines))
+		}
+		if len(all.Bad) < 60 && !slices.Equal(all.Bad, roles.Bad) {
+			t.Errorf("bad: %q, want %q", roles.Bad, all.Bad)
+		}
+	})
+}

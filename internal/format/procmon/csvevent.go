@@ -20,12 +20,13 @@ type csvPut struct {
 type putHow uint8
 
 const (
-	putText  putHow = iota
-	putTrim         // text whose trailing spaces mean nothing
-	putInt          // a whole number; what is none (n/a) is left out
-	putSpan         // seconds
-	putUser         // DOMAIN\name
-	putExtra        // a column that isn't Procmon's
+	putText   putHow = iota
+	putTrim          // text whose trailing spaces mean nothing
+	putInt           // a whole number; what is none (n/a) is left out
+	putThread        // a thread, which network events have 0 for
+	putSpan          // seconds
+	putUser          // DOMAIN\name
+	putExtra         // a column that isn't Procmon's
 )
 
 // csvFields is where each column goes.
@@ -50,7 +51,7 @@ var csvFields = [numColumns]struct {
 	colLogon:        {event.ProcmonAuthenticationID, putText},
 	colSession:      {event.ProcmonSession, putInt},
 	colCommand:      {event.ProcessCommandLine, putTrim},
-	colTID:          {event.ProcessThreadID, putInt},
+	colTID:          {event.ProcessThreadID, putThread},
 	colVirtualized:  {event.ProcmonVirtualized, putText},
 	colIntegrity:    {event.ProcmonIntegrity, putText},
 	colCategory:     {event.ProcmonCategory, putText},
@@ -212,7 +213,7 @@ func (r *csvReader) event(b *event.Batch, line, off int64) string {
 	}
 	b.PutStr(event.EventAction, op)
 	r.putFixed(b, class, op)
-	r.putCells(b)
+	r.putCells(b, class)
 	switch {
 	case net != nil:
 		r.putNet(b, net, op[:3], role)
@@ -333,7 +334,7 @@ func (r *csvReader) operation(class int, name []byte) csvOperation {
 }
 
 // putCells copies the cells somebody looks at.
-func (r *csvReader) putCells(b *event.Batch) {
+func (r *csvReader) putCells(b *event.Batch, class int) {
 	for i := range r.puts {
 		p := &r.puts[i]
 		v := r.rows.cell(p.cell)
@@ -349,6 +350,10 @@ func (r *csvReader) putCells(b *event.Batch) {
 			}
 		case putInt:
 			if n, ok := wholeNumber(v); ok {
+				b.PutInt(p.field, n)
+			}
+		case putThread:
+			if n, ok := wholeNumber(v); ok && (n != 0 || class != classNetwork) {
 				b.PutInt(p.field, n)
 			}
 		case putSpan:
@@ -415,7 +420,8 @@ func (r *csvReader) putNet(b *event.Batch, n *netPath, transport []byte, role st
 	}
 	if r.wants.bytes {
 		if v, ok := bytes.CutPrefix(r.rows.cell(r.at[colDetail]), []byte("Length: ")); ok {
-			if n, _, ok := number(v); ok {
+			// Connecting and the like say 0 for what they don't send.
+			if n, _, ok := number(v); ok && (n > 0 || role == event.RoleSend || role == event.RoleReceive) {
 				b.PutInt(event.NetworkBytes, n)
 			}
 		}

@@ -20,8 +20,10 @@ type endpoint struct {
 // A netPath is a network event's Path, `local -> remote`. Local is the recording host's end whichever way the data went.
 type netPath struct{ local, remote endpoint }
 
-// maxPaths is how many different paths are remembered. A capture has few: one for each socket.
-const maxPaths = 4096
+const (
+	maxPath  = 2 * (255 + 64) // longer than two names and two services can be
+	maxPaths = 4096           // paths remembered; a capture has few, one for each socket
+)
 
 // A netPaths reads Paths of network events and remembers them.
 type netPaths struct {
@@ -31,19 +33,22 @@ type netPaths struct {
 
 // read takes a Path apart. It is false when the Path isn't `local -> remote`. The result must not be changed.
 func (n *netPaths) read(path []byte, udp bool) (*netPath, bool) {
+	if len(path) > maxPath {
+		return nil, false
+	}
 	k := 0
 	if udp {
 		k = 1
 	}
 	if p, ok := n.known[k][string(path)]; ok {
-		return p, p != nil
+		return p, true
 	}
 	if n.known[k] == nil || len(n.known[k]) >= maxPaths {
 		n.known[k] = make(map[string]*netPath)
 	}
 	p, ok := parseNetPath(string(path), udp)
 	if !ok {
-		return nil, false // not kept: a damaged file may have a million of them, each of a megabyte
+		return nil, false
 	}
 	n.known[k][string(path)] = &p
 	for _, e := range []*endpoint{&p.local, &p.remote} {
@@ -64,9 +69,8 @@ func (n *netPaths) strangers() string {
 
 // parseNetPath takes `HOST.example:49383 -> fe80:0:0:0:1:2:3:4:https` apart.
 func parseNetPath(path string, udp bool) (p netPath, ok bool) {
-	const maxPath = 2 * (255 + 64) // longer than two names and two services can be
 	local, remote, ok := strings.Cut(path, " -> ")
-	if !ok || len(path) > maxPath {
+	if !ok {
 		return p, false
 	}
 	var ok2 bool
