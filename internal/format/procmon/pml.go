@@ -83,14 +83,15 @@ type pmlReader struct {
 	hostOf    map[[16]byte]*pmlHost
 	portNames map[pmlPort][]byte
 
-	scan     *pmlScan // set when there is no offset table
-	learnt   int      // processes known only from events
-	unknown  int64    // events of processes nobody knows
-	cutShort error    // why the source ends early
-	early    []event.Bad
-	notes    []string
-	path     []byte // scratch, as is
-	text     []byte
+	scan        *pmlScan // set when there is no offset table
+	learnt      int      // processes known only from events
+	learntBytes int
+	unknown     int64 // events of processes nobody knows
+	cutShort    error // why the source ends early
+	early       []event.Bad
+	notes       []string
+	path        []byte // scratch, as is
+	text        []byte
 }
 
 func openPML(src *format.Source, o format.Options) (format.Reader, error) {

@@ -23,9 +23,11 @@ import (
 // Bounds on what a hostile file can make us hold.
 const (
 	pmlProcessMax = 1 << 18
-	pmlHostMax    = 1 << 20
-	pmlStringMax  = 64 << 10 // bytes; no path or command line of Windows is longer
-	pmlEntrySize  = 0x58     // bytes of a process entry that are read
+	pmlHostMax    = 1 << 17
+	pmlStringMax  = 64 << 10  // bytes; no path or command line of Windows is longer
+	pmlNameMax    = 1 << 10   // bytes of the name of a host or port; DNS allows half of it
+	pmlTextMax    = 128 << 20 // bytes of all strings of processes; the offsets of a table may all point at the same long one
+	pmlEntrySize  = 0x58      // bytes of a process entry that are read
 )
 
 // A pmlProcess is an entry of the process table, or what events told of a process that has none.
@@ -144,6 +146,7 @@ func (r *pmlReader) readProcessEntry(off int64, texts *pmlStrings) *pmlProcess {
 type pmlStrings struct {
 	r       *pmlReader
 	got     map[uint32][]byte
+	bytes   int
 	missing int
 }
 
@@ -152,6 +155,9 @@ func (s *pmlStrings) get(i uint32) []byte {
 		return v
 	}
 	v, ok := s.read(i)
+	if s.bytes += len(v); s.bytes > pmlTextMax {
+		v, ok = nil, false
+	}
 	if !ok {
 		s.missing++
 	}
@@ -215,7 +221,7 @@ func (r *pmlReader) readPorts(off int64) bool {
 		}
 		key := pmlPort{le.Uint16(b), le.Uint16(b[2:]) != 0}
 		size := int64(le.Uint32(b[4:]))
-		if b, ok = r.win.get(off+8, int(min(size, pmlStringMax))); ok {
+		if b, ok = r.win.get(off+8, int(min(size, pmlNameMax))); ok {
 			r.portNames[key] = appendUTF16(nil, trimNUL16(b))
 		}
 		off += 8 + size
@@ -230,7 +236,7 @@ func (r *pmlReader) readHostEntry(off int64) (key [16]byte, name []byte, next in
 	}
 	key = [16]byte(b)
 	size := int64(le.Uint32(b[16:]))
-	b, ok = r.win.get(off+20, int(min(size, pmlStringMax)))
+	b, ok = r.win.get(off+20, int(min(size, pmlNameMax)))
 	return key, appendUTF16(nil, trimNUL16(b)), off + 20 + size, ok
 }
 
@@ -402,9 +408,10 @@ func (r *pmlReader) putProcess(b *event.Batch, p *pmlProcess) {
 // learn keeps a process that a Process Create or Process Defined event describes, unless a table does. Of the parent such
 // an event knows the PID.
 func (r *pmlReader) learn(p *pmlProcess) {
-	if old := r.byIndex[p.index]; old != nil && !old.pidOnly || r.learnt >= pmlProcessMax {
+	if old := r.byIndex[p.index]; old != nil && !old.pidOnly || r.learnt >= pmlProcessMax || r.learntBytes >= pmlTextMax {
 		return
 	}
+	r.learntBytes += len(p.path) + len(p.command)
 	r.byIndex[p.index] = p
 	r.learnt++
 	if p.parent != p.index && r.byIndex[p.parent] == nil {
