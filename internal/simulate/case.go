@@ -121,8 +121,11 @@ func New(p Params) *Case {
 	return c
 }
 
-// between gives a duration in [lo, hi), a whole number of 100 ns as Windows counts them.
+// between gives a duration in [lo, hi), a whole number of 100 ns as Windows counts them; lo if there is none.
 func (b *builder) between(lo, hi time.Duration) time.Duration {
+	if hi <= lo {
+		return lo.Truncate(100)
+	}
 	return (lo + time.Duration(b.rng.Int64N(int64(hi-lo)))).Truncate(100)
 }
 

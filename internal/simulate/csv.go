@@ -135,6 +135,9 @@ func (c *Case) appendProcessCell(b []byte, column string, p *Process) []byte {
 	case "Parent PID":
 		return strconv.AppendInt(b, int64(c.parentPID(p)), 10)
 	case "Architecture":
+		if c.PML.Bits == 32 {
+			return append(b, "32-bit"...)
+		}
 		return append(b, "64-bit"...)
 	}
 	return b

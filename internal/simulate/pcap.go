@@ -62,41 +62,13 @@ type PcapngOptions struct {
 func (c *Case) WritePcapng(w io.Writer, o PcapngOptions) error {
 	bw := bufio.NewWriterSize(w, 1<<16)
 	le := binary.LittleEndian
-	put := func(kind uint32, body []byte) error {
-		for len(body)%4 != 0 {
-			body = append(body, 0)
-		}
-		size := uint32(len(body) + 12)
-		head := le.AppendUint32(le.AppendUint32(nil, kind), size)
-		if _, err := bw.Write(head); err != nil {
-			return err
-		}
-		if _, err := bw.Write(body); err != nil {
-			return err
-		}
-		_, err := bw.Write(le.AppendUint32(nil, size))
-		return err
-	}
-	section := le.AppendUint32(nil, 0x1a2b3c4d)
-	section = append(section, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
-	section = appendOption(section, 2, "Intel(R) Core(TM) i7-1065G7 CPU @ 1.30GHz (with SSE4.2)")
-	section = appendOption(section, 3, "64-bit Windows 10 (21H2), build 19044")
-	section = appendOption(section, 4, "Dumpcap (Wireshark) 3.6.7 (v3.6.7-0-g4a304d7ec222)")
-	if err := put(0x0a0d0d0a, append(section, 0, 0, 0, 0)); err != nil {
-		return err
-	}
-	card := []byte{ethernet, 0, 0, 0, 0, 0, 4, 0}
-	card = appendOption(card, 2, `\Device\NPF_{5D0F1C0B-93B5-4C43-8C36-6E1E7D0B4B5D}`)
-	card = appendOption(card, 3, "Wi-Fi")
 	unit := int64(1000)
-	if card = appendOption(card, 9, "\x06"); o.Nanos {
+	if o.Nanos {
 		unit = 1
-		card[len(card)-4] = 9
 	}
-	card = appendOption(card, 12, "64-bit Windows 10 (21H2), build 19044")
-	if err := put(1, append(card, 0, 0, 0, 0)); err != nil {
-		return err
-	}
+	// A bufio.Writer keeps its first error for Flush, so that is the only one to look at.
+	putBlock(bw, blockSection, sectionBody())
+	putBlock(bw, blockInterface, interfaceBody(o.Nanos))
 	var b []byte
 	for i := range c.Packets {
 		b = le.AppendUint32(b[:0], 0)
@@ -108,19 +80,58 @@ func (c *Case) WritePcapng(w io.Writer, o PcapngOptions) error {
 		le.PutUint32(b[16:], uint32(len(b)-20))
 		b = b[:c.snapped(len(b)-20)+20]
 		le.PutUint32(b[12:], uint32(len(b)-20))
-		if err := put(6, b); err != nil {
-			return err
-		}
+		putBlock(bw, blockPacket, b)
 	}
 	if o.Names {
-		if err := put(4, c.nameBlock()); err != nil {
-			return err
-		}
+		putBlock(bw, blockNames, c.nameBlock())
 	}
-	if err := put(5, c.statistics(unit)); err != nil {
-		return err
-	}
+	putBlock(bw, blockStatistics, c.statistics(unit))
 	return bw.Flush()
+}
+
+// Block types of pcapng.
+const (
+	blockSection    = 0x0a0d0d0a
+	blockInterface  = 1
+	blockNames      = 4
+	blockStatistics = 5
+	blockPacket     = 6
+)
+
+// putBlock writes a block around its body.
+func putBlock(w *bufio.Writer, kind uint32, body []byte) {
+	var edge [8]byte
+	size := uint32(12 + (len(body)+3)/4*4)
+	binary.LittleEndian.PutUint32(edge[:], kind)
+	binary.LittleEndian.PutUint32(edge[4:], size)
+	_, _ = w.Write(edge[:])
+	_, _ = w.Write(body)
+	_, _ = w.Write(make([]byte, int(size)-12-len(body)))
+	_, _ = w.Write(edge[4:])
+}
+
+// sectionBody is the body of a section header: byte order, version 1.0, length unknown, who wrote it where.
+func sectionBody() []byte {
+	section := binary.LittleEndian.AppendUint32(nil, 0x1a2b3c4d)
+	section = append(section, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
+	section = appendOption(section, 2, "Intel(R) Core(TM) i7-1065G7 CPU @ 1.30GHz (with SSE4.2)")
+	section = appendOption(section, 3, "64-bit Windows 10 (21H2), build 19044")
+	section = appendOption(section, 4, "Dumpcap (Wireshark) 3.6.7 (v3.6.7-0-g4a304d7ec222)")
+	return append(section, 0, 0, 0, 0)
+}
+
+// interfaceBody is the body of the description of the one network card.
+func interfaceBody(nanos bool) []byte {
+	card := []byte{ethernet, 0, 0, 0, 0, 0, 4, 0}
+	card = appendOption(card, 2, `\Device\NPF_{5D0F1C0B-93B5-4C43-8C36-6E1E7D0B4B5D}`)
+	card = appendOption(card, 3, "Wi-Fi")
+	resolution := "\x06"
+	if nanos {
+		resolution = "\x09"
+	}
+	card = appendOption(card, 9, resolution)
+	card = appendOption(card, 12, "64-bit Windows 10 (21H2), build 19044")
+	return append(card, 0, 0, 0, 0)
 }
 
 func appendOption(b []byte, code uint16, value string) []byte {

@@ -241,3 +241,16 @@ func TestDuoList(t *testing.T) {
 		t.Errorf("%d ranges", n)
 	}
 }
+
+// Whatever is asked for, something comes.
+func TestOddParams(t *testing.T) {
+	for _, p := range []Params{
+		{},
+		{Duration: time.Second, Outside: 3},
+		{Duration: 5 * time.Second, Outside: 200, Ports: 3, Rows: 10, TCPRows: 2000},
+		{Duration: time.Hour, Outside: 60, UDPShare: 1, Loss: 1, HostEnd: 0.001, CaptureEnd: 0.001, Twins: 5, PortReuse: 5},
+		{Duration: time.Minute, Outside: 20, Snap: 1, Machine: 7, Step: time.Hour},
+	} {
+		outputs(t, New(p))
+	}
+}
