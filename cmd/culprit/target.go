@@ -53,8 +53,12 @@ func (a *app) target(l *list.List, arg string) error {
 	if looksLikeFile(name) {
 		return errors.New("no such file (nor is it an address, range or name)")
 	}
+	n := l.Len()
 	if err := l.Add(name); err != nil {
 		return fmt.Errorf("no such file, and %w", err)
+	}
+	if e := l.Entries[n]; e.Kind == list.Name && strings.Contains(name, "/") && !strings.Contains(name, "://") {
+		return errors.New("no such file (nor is it an address, range or name)")
 	}
 	return nil
 }

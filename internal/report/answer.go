@@ -106,9 +106,12 @@ func timeCell(t Times, ns int64, local bool) Cell {
 	return Cell{Text: text, Value: timeValue(ns, local)}
 }
 
-// timeValue is a time for programs; a local one has no Z.
+// timeValue is a time for programs; a local one has no Z, one of day no date.
 func timeValue(ns int64, local bool) string {
-	if ns != 0 && local {
+	switch {
+	case ns != 0 && local && dateless(ns):
+		return time.Unix(0, ns).UTC().Format("15:04:05.000000000")
+	case ns != 0 && local:
 		return time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05.000000000")
 	}
 	return stamp(ns)

@@ -99,7 +99,10 @@ func (d *documents) putFlow(f *attrib.Flow) {
 }
 
 func basis(f *attrib.Flow) string {
-	if f.LocalTime {
+	switch {
+	case f.LocalTime && dateless(f.Start):
+		return event.BasisTimeOfDay
+	case f.LocalTime:
 		return event.BasisLocal
 	}
 	return event.BasisUTC

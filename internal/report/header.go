@@ -61,18 +61,15 @@ func (in *Input) span(t Times) string {
 // TimeOfDay says whether the input's times have no date. A reader that met nothing to attribute doesn't say: then a time
 // within the first days of 1970 has none.
 func (in *Input) TimeOfDay() bool {
-	return in.Basis == event.BasisTimeOfDay || in.Basis == "" && in.Last < int64(8*24*time.Hour)
+	return in.Basis == event.BasisTimeOfDay || in.Basis == "" && dateless(in.Last)
 }
 
 // time writes a time of the input for programs: a time of day has no date, a local time no zone.
 func (in *Input) time(ns int64) string {
-	switch {
-	case in.TimeOfDay():
-		return time.Unix(0, ns).UTC().Format("15:04:05.000000000")
-	case in.Basis != event.BasisUTC:
-		return timeValue(ns, true)
+	if ns == 0 && in.TimeOfDay() {
+		return "00:00:00.000000000"
 	}
-	return stamp(ns)
+	return timeValue(ns, in.Basis != event.BasisUTC)
 }
 
 // What the heading tells of one by one, at most, and how wide the names before the list and the clocks are.

@@ -159,13 +159,16 @@ type Times struct {
 	Date bool           // the data spans more than a day
 }
 
+// dateless says whether a time is one of day: before a date is known it is written as if on 1970-01-01, or some midnights later.
+func dateless(ns int64) bool { return ns < int64(8*24*time.Hour) }
+
 // TimesFor shows dates only when the points given lie more than a day apart, or not all on one day of the zone.
 func TimesFor(zone *time.Location, points ...int64) Times {
 	t := Times{Zone: zone}
 	first, last := int64(0), int64(0)
 	for _, p := range points {
 		switch {
-		case p == 0:
+		case dateless(p):
 		case first == 0:
 			first, last = p, p
 		default:
@@ -197,7 +200,7 @@ func (t Times) write(ns int64, local bool, layout string) string {
 	if ns == 0 {
 		return ""
 	}
-	if t.Date {
+	if t.Date && !dateless(ns) {
 		layout = "2006-01-02 " + layout
 	}
 	return t.in(ns, local).Format(layout)
