@@ -24,7 +24,7 @@ generate:
 FUZZTIME ?= 5s
 fuzz:
 	@for t in $$(grep -rlE '^func Fuzz' --include='*_test.go' internal | xargs grep -oE '^func Fuzz[A-Za-z0-9]*' | sed 's/:func /:/'); do \
-		echo "fuzz $$t"; go test -run '^$$' -fuzz "^$${t##*:}\$$" -fuzztime $(FUZZTIME) ./$$(dirname $${t%%:*}) || exit 1; done
+		echo "fuzz $$t"; go test -run '^$$' -fuzz "^$${t##*:}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./$$(dirname $${t%%:*}) || exit 1; done
 
 BENCHTIME ?= 5x
 bench:

@@ -12,6 +12,8 @@ const (
 	MaxLen = 2048
 	// maxBytes is how much text a batch takes on before it calls itself full, so that huge records don't pile up.
 	maxBytes = 16 << 20
+	// maxNames is how many names of extra fields are kept from one batch to the next.
+	maxNames = 1 << 14
 	// maxBad is how many bad records of one batch are kept with their text; the rest are only counted.
 	maxBad = 64
 )
@@ -74,6 +76,9 @@ func (b *Batch) Reset() {
 	b.used = b.used[:0]
 	b.extra = b.extra[:0]
 	clear(b.extraAt[:b.Len])
+	if len(b.names) > maxNames { // a source that names every event's fields differently must not grow us for ever
+		b.names, b.nameIDs = nil, nil
+	}
 	b.Len, b.bytes, b.Skipped, b.Packets, b.BadMore = 0, 0, 0, 0, 0
 	b.First, b.Last, b.seen = 0, 0, false
 	b.Bad, b.Notes = b.Bad[:0], b.Notes[:0]
