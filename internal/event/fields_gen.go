@@ -274,7 +274,7 @@ var infos = [NumFields]Info{
 	{"culprit.flow.payload.destination", Long, "Payload bytes the destination sent.", "Flows"},
 	{"culprit.name.value", Keyword, "A name that stood for addresses.", "Names"},
 	{"culprit.name.ip", IPs, "Those addresses.", "Names"},
-	{"culprit.name.from", Keyword, "Who says so: dns, ptr, mdns, sni, http, nrb, procmon, sysmon, hosts.", "Names"},
+	{"culprit.name.from", Keyword, "Who says so: dns, ptr, mdns, llmnr, sni, http, nrb, procmon, sysmon, hosts.", "Names"},
 	{"culprit.level", Keyword, "How sure: certain, likely, possible, unknown.", "Attribution"},
 	{"culprit.rule", Keyword, "The rule that decided.", "Attribution"},
 	{"culprit.reason", Keyword, "Why nobody could be named.", "Attribution"},
