@@ -1,5 +1,5 @@
 # What people and CI run. `make` alone shows the answer on an invented case; `make test` is everything CI runs but fuzzing and benchmarks.
-.PHONY: demo test build check generate fuzz bench
+.PHONY: demo test build check generate eval fuzz bench
 
 demo: build
 	./culprit demo --dir culprit-demo
@@ -19,6 +19,11 @@ check: generate
 
 generate:
 	go generate ./internal/event
+
+# eval prints how right the answers are: on the real recordings (CULPRIT_CORPUS) and on the invented cases.
+eval:
+	go test -count=1 -v -run RecordedTruth ./internal/attrib
+	go test -count=1 -v -run Evaluation ./internal/simulate
 
 # FUZZTIME a target: short in CI, long by hand.
 FUZZTIME ?= 5s
