@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"slices"
@@ -80,6 +81,7 @@ type Rows struct {
 	cols  []Column
 	held  [][]Cell // rows of a table that wait for its widths
 	width []int
+	buf   []byte
 	n     int
 	err   error
 }
@@ -281,26 +283,33 @@ func (r *Rows) release() {
 }
 
 func (r *Rows) line(cells []Cell) {
-	var b strings.Builder
+	b := r.buf[:0]
 	for i, c := range cells {
 		text := Plain(c.Text)
-		pad := strings.Repeat(" ", max(0, r.width[i]-Width(text)))
+		pad := max(0, r.width[i]-Width(text))
 		if r.Color && c.Paint {
 			text = paint(c.Level, text)
 		}
 		if i > 0 {
-			b.WriteString("  ")
+			b = append(b, "  "...)
 		}
 		if r.cols[i].Number {
-			b.WriteString(pad + text)
+			b = append(blanks(b, pad), text...)
 			continue
 		}
-		b.WriteString(text)
-		if i < len(cells)-1 {
-			b.WriteString(pad)
-		}
+		b = blanks(append(b, text...), pad)
 	}
-	r.put(strings.TrimRight(b.String(), " ") + "\n")
+	r.buf = append(bytes.TrimRight(b, " "), '\n')
+	if _, err := r.w.Write(r.buf); r.err == nil {
+		r.err = err
+	}
+}
+
+func blanks(b []byte, n int) []byte {
+	for range n {
+		b = append(b, ' ')
+	}
+	return b
 }
 
 // paint colours text by level: green, yellow, yellow, red.

@@ -15,8 +15,7 @@ import (
 // Plain makes text from a log fit for one line of a terminal: whatever would do something rather than be shown is written as
 // an escape, \u001b for ESC.
 func Plain(s string) string {
-	clean := utf8.ValidString(s)
-	if clean && strings.IndexFunc(s, event.Unprintable) < 0 {
+	if ascii(s) || utf8.ValidString(s) && strings.IndexFunc(s, event.Unprintable) < 0 {
 		return s
 	}
 	var b strings.Builder
@@ -37,8 +36,21 @@ func Plain(s string) string {
 	return b.String()
 }
 
+// ascii says whether s is printable ASCII alone, as nearly every text is.
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
 // Width is how many columns of a terminal plain text takes: combining marks none, East Asian wide characters two.
 func Width(s string) int {
+	if ascii(s) {
+		return len(s)
+	}
 	n := 0
 	for _, r := range s {
 		switch {
