@@ -102,6 +102,8 @@ Exit status: 0 answered, 1 nothing matched, 2 wrong usage or an input that could
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(cmd, err) })
 	a.globalFlags(root.PersistentFlags())
 	a.readFlags(root.Flags())
+	complete(root, "output", formNames)
+	complete(root, "color", []string{"auto", "always", "never"})
 	root.AddCommand(newWho(a), newFlows(a), newRead(a), newFormats(a), newFields(a), newDemo(a), newVersion(a))
 	return root
 }
@@ -118,6 +120,13 @@ func (a *app) readFlags(f *pflag.FlagSet) {
 	f.BoolVar(&a.skipUnknown, "skip-unknown", false, "leave out files of no known format without an error")
 	f.BoolVar(&a.strict, "strict", false, "records that could not be used are an error (exit status 2)")
 	f.StringArrayVar(&a.zones, "tz", nil, "ZONE to show times in, or FORMAT=ZONE, FILE=ZONE: the zone of a source's local times\n(UTC, Local, -04:00, America/New_York)")
+}
+
+// complete offers words for a flag's value to the shell.
+func complete(cmd *cobra.Command, flag string, words []string) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic("culprit: completion of --" + flag + ": " + err.Error()) // the flag isn't there, or twice
+	}
 }
 
 func flagError(cmd *cobra.Command, err error) error {

@@ -32,6 +32,7 @@ those fields alone, under their dotted names.`,
 	cmd.Flags().StringSliceVar(&fields, "fields", nil, "a,b,c: these fields alone (culprit fields lists them)")
 	cmd.Flags().Int64Var(&limit, "limit", 0, "stop after so many events; 0: all")
 	a.readFlags(cmd.Flags())
+	complete(cmd, "fields", fieldNames())
 	return cmd
 }
 

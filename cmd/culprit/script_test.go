@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,11 +23,34 @@ func TestScript(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"cited":    cited,
 			"cut":      cut,
 			"unescape": unescape,
 			"exit":     exit,
 		},
 	})
+}
+
+// citation is a line of --explain that cites a line of a CSV.
+var citation = regexp.MustCompile(`(?m)^ +((?:TCP|UDP) \w+), ([0-9,]+) bytes?, .* (\S+\.csv):(\d+)$`)
+
+// cited FILE N checks the N or more citations of a CSV in FILE: the line cited must be what it is said to be.
+func cited(ts *testscript.TestScript, _ bool, args []string) {
+	all := citation.FindAllStringSubmatch(ts.ReadFile(args[0]), -1)
+	if want, err := strconv.Atoi(args[1]); err != nil || len(all) < want {
+		ts.Fatalf("%d citations, want %s", len(all), args[1])
+	}
+	for _, c := range all {
+		n, err := strconv.Atoi(c[4])
+		ts.Check(err)
+		lines := strings.Split(ts.ReadFile(c[3]), "\n")
+		if n > len(lines) {
+			ts.Fatalf("%s has no line %d", c[3], n)
+		}
+		if line := lines[n-1]; !strings.Contains(line, `"`+c[1]+`"`) || !strings.Contains(line, "Length: "+strings.ReplaceAll(c[2], ",", "")) && !strings.Contains(line, "Length: "+c[2]) {
+			ts.Fatalf("%s:%d is cited as %s of %s bytes, but is %s", c[3], n, c[1], c[2], line)
+		}
+	}
 }
 
 // cut FILE N TO writes the first N bytes of a file; of a negative N, all but so many.
