@@ -360,23 +360,24 @@ func reverseAddr(name string) (netip.Addr, bool) {
 	return netip.AddrFrom16(a), true
 }
 
-// lookDNS gives the events of a DNS message.
-func (r *reader) lookDNS(b *event.Batch, fl *flow, app uint8, d []byte) {
+// lookDNS gives the events of a DNS message and says whether it is one.
+func (r *reader) lookDNS(b *event.Batch, fl *flow, app uint8, d []byte) bool {
 	m := &r.dns
 	if !m.parse(d, app == appMDNS) {
-		return
+		return false
 	}
 	fl.app = app
 	m.findNames(appNames[app])
 	at := r.here()
 	if len(m.names) == 0 && r.o.RolesOnly {
 		r.skip(b, at)
-		return
+		return true
 	}
 	r.putDNS(b, fl, at, 0)
 	for i := 1; i < len(m.names); i++ {
 		r.putDNS(b, fl, at, i)
 	}
+	return true
 }
 
 // putDNS gives the event of the message's i-th name. The first one, which is there even if the message has no name, has the

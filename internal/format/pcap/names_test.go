@@ -147,6 +147,11 @@ func TestRequestNames(t *testing.T) {
 	f("GET / HTTP/1.1\r\nHost: a.exa")
 }
 
+// TestNotDNS has HTTP where DNS is expected.
+func TestNotDNS(t *testing.T) {
+	check(t, "HTTP on port 53", namesOf(t, tcp(client, resolve, tcpACK, 1, 1, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")), "http a.example 10.0.0.1")
+}
+
 // TestManyNames gives more names in one batch's worth of packets than a batch holds.
 func TestManyNames(t *testing.T) {
 	var ps [][]byte

@@ -115,11 +115,13 @@ func udpApp(a, b uint16, d []byte) uint8 {
 func (r *reader) lookTCP(b *event.Batch, slot uint32, fl *flow, dir int) {
 	p := &r.p
 	if fl.ap == 53 || fl.bp == 53 {
-		// A message with its length before it, when it comes in one piece.
-		if len(p.payload) >= 2 && int(binary.BigEndian.Uint16(p.payload)) == len(p.payload)-2 {
-			r.lookDNS(b, fl, appDNS, p.payload[2:])
+		// A message with its length before it, when it comes in one piece. What is no DNS hides there.
+		if len(p.payload) >= 2 && int(binary.BigEndian.Uint16(p.payload)) == len(p.payload)-2 && r.lookDNS(b, fl, appDNS, p.payload[2:]) {
+			return
 		}
-		return
+		if fl.app == appDNS {
+			return
+		}
 	}
 	seq := p.seq
 	if p.flags&tcpSYN != 0 {
