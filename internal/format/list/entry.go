@@ -113,6 +113,22 @@ func parsePrefix(w string) (netip.Prefix, bool) {
 	return starPrefix(w)
 }
 
+// parseMasked reads an address and the word after it as a network: 10.0.0.0 255.255.255.0, 10.0.0.0 /24. nil when the word is
+// neither mask nor prefix.
+func parseMasked(addr, mask string) *Entry {
+	sep := "/"
+	switch {
+	case strings.HasPrefix(mask, "/") && len(mask) > 1:
+		sep = ""
+	case !strings.HasPrefix(mask, "255."):
+		return nil
+	}
+	if _, err := netip.ParseAddr(addr); err != nil {
+		return nil
+	}
+	return parseAddrs(addr + sep + mask)
+}
+
 func unmapPrefix(p netip.Prefix) netip.Prefix {
 	if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
 		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)

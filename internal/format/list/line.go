@@ -60,6 +60,12 @@ func (p *parser) word(words []string, i int) int {
 			return 2
 		}
 	}
+	if i+1 < len(words) {
+		if e := parseMasked(w, trim(words[i+1])); e != nil {
+			p.items = append(p.items, item{entry: e})
+			return 1
+		}
+	}
 	e, err := parseEntry(w, false)
 	switch {
 	case err == nil:
