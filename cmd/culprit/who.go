@@ -27,7 +27,10 @@ func newWho(a *app) *cobra.Command {
   possible  more than one process fits, or no clock supports it: all are shown
 
 Give it a recording of the host (Procmon PML or CSV, Sysmon or Security events) and, for addresses, bytes and names, a capture of the
-same time (pcap, pcapng, Zeek). Their clocks need not agree.`,
+same time (pcap, pcapng, Zeek). Their clocks need not agree.
+
+Exit status: 0 somebody is named, 1 no connection matched or nobody can be named, 2 wrong usage or an input that could not be used
+(what could be answered is still printed), 130 interrupted.`,
 		Example: `  culprit who --to duo.txt Duo-ProcMon.csv Duo-Wireshark.pcapng
   culprit who --to 10.0.5.13 --to '*.duosecurity.com' recordings/
   culprit who --explain --to 52.32.63.0/24 LogFile.PML traffic.pcap.gz
