@@ -23,12 +23,23 @@ func Detect(src *Source, formats []*Format) (*Format, error) {
 // looksLike says what a source that nobody claims might be, so that the user sees the mistake.
 func looksLike(head []byte) string {
 	for _, k := range []struct{ magic, what string }{
-		{"", "empty"}, {"PK\x03\x04", "a zip archive inside another: unpack it first"}, {"MZ", "Windows program"},
-		{"\x7fELF", "Linux program"}, {"%PDF", "PDF"}, {"\xd0\xcf\x11\xe0", "old Office document"},
-		{"Rar!", "RAR archive: unpack it first"}, {"7z\xbc\xaf", "7-Zip archive: unpack it first"}, {"BZh", "bzip2: unpack it first"},
-		{"\xfd7zXZ", "xz: unpack it first"}, {"ElfFile\x00", "Windows event log, EVTX: export it as JSON for now"},
-		{"\xff\xfe", "UTF-16 text: save it as UTF-8"}, {"\xfe\xff", "UTF-16 text: save it as UTF-8"},
-		{"<?xml", "XML"}, {"\xef\xbb\xbf<?xml", "XML"}, {"{", "JSON, of no tool I know"}, {"SQLite format 3", "SQLite database"},
+		{"", "empty"},
+		{"PK\x03\x04", "a zip archive inside another: unpack it first"},
+		{"MZ", "Windows program"},
+		{"\x7fELF", "Linux program"},
+		{"%PDF", "PDF"},
+		{"\xd0\xcf\x11\xe0", "old Office document"},
+		{"Rar!", "RAR archive: unpack it first"},
+		{"7z\xbc\xaf", "7-Zip archive: unpack it first"},
+		{"BZh", "bzip2: unpack it first"},
+		{"\xfd7zXZ", "xz: unpack it first"},
+		{"ElfFile\x00", "Windows event log, EVTX: export it as JSON for now"},
+		{"\xff\xfe", "UTF-16 text: save it as UTF-8"},
+		{"\xfe\xff", "UTF-16 text: save it as UTF-8"},
+		{"<?xml", "XML"},
+		{"\xef\xbb\xbf<?xml", "XML"},
+		{"{", "JSON, of no tool I know"},
+		{"SQLite format 3", "SQLite database"},
 	} {
 		if k.magic == "" && len(head) == 0 || k.magic != "" && bytes.HasPrefix(head, []byte(k.magic)) {
 			return k.what

@@ -43,8 +43,12 @@ func TestEvaluation(t *testing.T) {
 		groups[p.Group] = append(groups[p.Group], New(p))
 	}
 	sources := [][2]string{
-		{"Duo-ProcMon.csv", "Duo-Wireshark.pcapng"}, {"Duo-ProcMon.PML", "Duo-Wireshark.pcap"}, {"sysmon.json", "zeek"},
-		{"Duo-ProcMon.csv", "zeek"}, {"Duo-ProcMon.PML", "zeek"}, {"sysmon.json", "Duo-Wireshark.pcapng"},
+		{"Duo-ProcMon.csv", "Duo-Wireshark.pcapng"},
+		{"Duo-ProcMon.PML", "Duo-Wireshark.pcap"},
+		{"sysmon.json", "zeek"},
+		{"Duo-ProcMon.csv", "zeek"},
+		{"Duo-ProcMon.PML", "zeek"},
+		{"sysmon.json", "Duo-Wireshark.pcapng"},
 	}
 	totals := make([]tally, len(sources))
 	for _, name := range order {

@@ -99,13 +99,24 @@ func (c *Case) created(i int) []pair {
 	parent := &c.Processes[p.Parent]
 	sum := strings.Repeat(fmt.Sprintf("%08X", uint32(p.PID)*2654435761), 8)
 	return []pair{
-		{"FileVersion", p.Version}, {"Description", p.Title}, {"Product", p.Title}, {"Company", p.Company}, {"OriginalFileName", p.Name},
-		{"CommandLine", p.Command}, {"CurrentDirectory", startDirectory}, {"User", p.User},
-		{"LogonGuid", fmt.Sprintf("{%08x-0000-0000-0000-%012x}", c.machineID(), p.logon())}, {"LogonId", fmt.Sprintf("0x%x", p.logon())},
-		{"TerminalSessionId", strconv.Itoa(p.Session)}, {"IntegrityLevel", p.integrity()},
+		{"FileVersion", p.Version},
+		{"Description", p.Title},
+		{"Product", p.Title},
+		{"Company", p.Company},
+		{"OriginalFileName", p.Name},
+		{"CommandLine", p.Command},
+		{"CurrentDirectory", startDirectory},
+		{"User", p.User},
+		{"LogonGuid", fmt.Sprintf("{%08x-0000-0000-0000-%012x}", c.machineID(), p.logon())},
+		{"LogonId", fmt.Sprintf("0x%x", p.logon())},
+		{"TerminalSessionId", strconv.Itoa(p.Session)},
+		{"IntegrityLevel", p.integrity()},
 		{"Hashes", "MD5=" + sum[:32] + ",SHA256=" + sum + ",IMPHASH=" + sum[32:]},
-		{"ParentProcessGuid", c.guid(p.Parent)}, {"ParentProcessId", strconv.Itoa(parent.PID)}, {"ParentImage", parent.Path},
-		{"ParentCommandLine", parent.Command}, {"ParentUser", parent.User},
+		{"ParentProcessGuid", c.guid(p.Parent)},
+		{"ParentProcessId", strconv.Itoa(parent.PID)},
+		{"ParentImage", parent.Path},
+		{"ParentCommandLine", parent.Command},
+		{"ParentUser", parent.User},
 	}
 }
 
@@ -138,9 +149,19 @@ func (c *Case) connected(r *Record) []winEvent {
 	}
 	six := strconv.FormatBool(from.Addr().Is6())
 	sysmon := []pair{
-		{"User", c.Processes[r.Proc].User}, {"Protocol", k.Transport}, {"Initiated", strconv.FormatBool(!r.Far)},
-		{"SourceIsIpv6", six}, {"SourceIp", longForm(from.Addr())}, {"SourceHostname", c.dashed(from.Addr())}, {"SourcePort", port(from)}, {"SourcePortName", "-"},
-		{"DestinationIsIpv6", six}, {"DestinationIp", longForm(to.Addr())}, {"DestinationHostname", c.dashed(to.Addr())}, {"DestinationPort", port(to)}, {"DestinationPortName", "-"},
+		{"User", c.Processes[r.Proc].User},
+		{"Protocol", k.Transport},
+		{"Initiated", strconv.FormatBool(!r.Far)},
+		{"SourceIsIpv6", six},
+		{"SourceIp", longForm(from.Addr())},
+		{"SourceHostname", c.dashed(from.Addr())},
+		{"SourcePort", port(from)},
+		{"SourcePortName", "-"},
+		{"DestinationIsIpv6", six},
+		{"DestinationIp", longForm(to.Addr())},
+		{"DestinationHostname", c.dashed(to.Addr())},
+		{"DestinationPort", port(to)},
+		{"DestinationPortName", "-"},
 	}
 	proc, conn := int(r.Proc), int(r.Conn)
 	device := `\device\harddiskvolume3` + strings.ToLower(strings.TrimPrefix(c.Processes[proc].Path, "C:"))
@@ -152,17 +173,32 @@ func (c *Case) connected(r *Record) []winEvent {
 	}
 	es := []winEvent{
 		{at: k.Start + 90*time.Microsecond, id: 5156, proc: proc, conn: conn, far: r.Far, data: []pair{
-			pid, {"Application", device}, {"Direction", direction},
-			{"SourceAddress", k.Source.Addr().String()}, {"SourcePort", port(k.Source)},
-			{"DestAddress", k.Destination.Addr().String()}, {"DestPort", port(k.Destination)}, proto,
-			{"FilterRTID", "69388"}, {"LayerName", layer}, {"LayerRTID", "48"}, {"RemoteUserID", "S-1-0-0"}, {"RemoteMachineID", "S-1-0-0"},
+			pid,
+			{"Application", device},
+			{"Direction", direction},
+			{"SourceAddress", k.Source.Addr().String()},
+			{"SourcePort", port(k.Source)},
+			{"DestAddress", k.Destination.Addr().String()},
+			{"DestPort", port(k.Destination)},
+			proto,
+			{"FilterRTID", "69388"},
+			{"LayerName", layer},
+			{"LayerRTID", "48"},
+			{"RemoteUserID", "S-1-0-0"},
+			{"RemoteMachineID", "S-1-0-0"},
 		}},
 		{at: r.At, id: 3, proc: proc, conn: conn, far: r.Far, data: sysmon},
 	}
 	if !r.Far {
 		bind := winEvent{at: k.Start + 50*time.Microsecond, id: 5158, proc: proc, conn: conn, data: []pair{
-			{"ProcessId", pid.value}, {"Application", device}, {"SourceAddress", "0.0.0.0"}, {"SourcePort", port(k.Source)}, proto,
-			{"FilterRTID", "0"}, {"LayerName", "%%14608"}, {"LayerRTID", "36"},
+			{"ProcessId", pid.value},
+			{"Application", device},
+			{"SourceAddress", "0.0.0.0"},
+			{"SourcePort", port(k.Source)},
+			proto,
+			{"FilterRTID", "0"},
+			{"LayerName", "%%14608"},
+			{"LayerRTID", "36"},
 		}}
 		es = append([]winEvent{bind}, es...)
 	}
@@ -254,8 +290,17 @@ func (c *Case) nxlog(e *winEvent) object {
 	provider, guid, channel := e.source()
 	t := c.written(e).Format(millis)
 	o := object{
-		{"SourceName", provider}, {"ProviderGuid", guid}, {"Level", "4"}, {"Keywords", "0x8000000000000000"}, {"Channel", channel},
-		{"Hostname", c.Host}, {"TimeCreated", t}, {"@timestamp", t}, {"EventID", e.id}, {"Message", c.message(e)}, {"Task", strconv.Itoa(e.id)},
+		{"SourceName", provider},
+		{"ProviderGuid", guid},
+		{"Level", "4"},
+		{"Keywords", "0x8000000000000000"},
+		{"Channel", channel},
+		{"Hostname", c.Host},
+		{"TimeCreated", t},
+		{"@timestamp", t},
+		{"EventID", e.id},
+		{"Message", c.message(e)},
+		{"Task", strconv.Itoa(e.id)},
 	}
 	for _, p := range c.payload(e) {
 		o = append(o, member{p.name, p.value})
@@ -281,14 +326,26 @@ func (c *Case) winlogbeat(e *winEvent, record int, version string) object {
 		}
 	}
 	return object{
-		{"@timestamp", t.Format(millis)}, {"event", ev}, {"host", object{{"name", c.Host}}},
-		{"log", object{{"level", "information"}}}, {"message", c.message(e)},
+		{"@timestamp", t.Format(millis)},
+		{"event", ev},
+		{"host", object{{"name", c.Host}}},
+		{"log", object{{"level", "information"}}},
+		{"message", c.message(e)},
 		{"winlog", object{
-			{"channel", channel}, {"provider_name", provider}, {"provider_guid", guid}, {"computer_name", c.Host}, {"event_id", strconv.Itoa(e.id)},
-			{"record_id", record}, {"task", titles[e.id]}, {"opcode", "Info"}, {"api", "wineventlog"},
-			{"process", object{{"pid", 3500}, {"thread", object{{"id", 4712}}}}}, {"event_data", data},
+			{"channel", channel},
+			{"provider_name", provider},
+			{"provider_guid", guid},
+			{"computer_name", c.Host},
+			{"event_id", strconv.Itoa(e.id)},
+			{"record_id", record},
+			{"task", titles[e.id]},
+			{"opcode", "Info"},
+			{"api", "wineventlog"},
+			{"process", object{{"pid", 3500}, {"thread", object{{"id", 4712}}}}},
+			{"event_data", data},
 		}},
-		{"agent", object{{"type", "winlogbeat"}, {"version", version}, {"name", c.Host}}}, {"ecs", object{{"version", "1.12.0"}}},
+		{"agent", object{{"type", "winlogbeat"}, {"version", version}, {"name", c.Host}}},
+		{"ecs", object{{"version", "1.12.0"}}},
 	}
 }
 

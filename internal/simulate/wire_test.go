@@ -18,7 +18,6 @@ type wireSide struct {
 
 // A frame is what a test needs of a decoded packet.
 type frame struct {
-	at       time.Duration
 	from, to netip.AddrPort
 	proto    byte
 	flags    byte

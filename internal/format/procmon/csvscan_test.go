@@ -26,7 +26,7 @@ func TestCSVLongLine(t *testing.T) {
 	long := `"4:33:14.3062614 PM","a.exe","7","ReadFile","` + strings.Repeat("x", maxRow) + `","",""` + "\r\n"
 	o := formattest.Read(t, CSV, "long.csv", strings.NewReader(testHeader+testRow+long+testRow), format.Options{RolesOnly: true})
 	off := len(testHeader + testRow)
-	if len(o.Lines) != 2 || !strings.Contains(o.Lines[1], fmt.Sprintf(`"record":4`)) ||
+	if len(o.Lines) != 2 || !strings.Contains(o.Lines[1], `"record":4`) ||
 		!strings.Contains(o.Lines[1], fmt.Sprintf(`"offset":%d`, off+len(long))) {
 		t.Errorf("events: %v", o.Lines)
 	}

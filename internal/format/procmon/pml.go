@@ -110,8 +110,11 @@ func openPML(src *format.Source, o format.Options) (format.Reader, error) {
 		r.scan = newPMLScan(r)
 	}
 	for _, c := range []constField{
-		{event.TimeBasis, event.BasisUTC}, {event.EventKind, "event"}, {event.EventProvider, "Procmon"},
-		{event.EventDataset, "procmon.events"}, {event.HostName, string(r.header.computer)},
+		{event.TimeBasis, event.BasisUTC},
+		{event.EventKind, "event"},
+		{event.EventProvider, "Procmon"},
+		{event.EventDataset, "procmon.events"},
+		{event.HostName, string(r.header.computer)},
 	} {
 		if c.v != "" && o.Fields.Has(c.f) {
 			r.every = append(r.every, c)

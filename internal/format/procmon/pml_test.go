@@ -308,14 +308,24 @@ func invented(version uint32, is64 bool) *builtPML {
 	started := builtAt.Add(-time.Hour)
 	p.processes = []builtProcess{
 		{index: 40, pid: 4, ppid: 0, parent: 41, start: started, name: "System", path: "System", user: `NT AUTHORITY\SYSTEM`, integrity: "System", is64: is64},
-		{index: 42, pid: 2100, ppid: 900, parent: 39, start: started, name: "Explorer.EXE", path: `C:\Windows\Explorer.EXE`, command: `C:\Windows\Explorer.EXE`,
-			user: `WS-17\anna`, integrity: "Medium", company: "Microsoft Corporation", version: "10.0.19041.1", description: "Windows Explorer", is64: is64},
-		{index: 43, pid: 3344, ppid: 2100, parent: 42, start: builtAt, end: builtAt.Add(90 * time.Millisecond), name: "Ünbekannt.exe", path: `C:\Users\anna\Ünbekannt.exe`,
-			command: `"C:\Users\anna\Ünbekannt.exe" /go `, user: `WS-17\anna`, integrity: "Medium"},
+		{
+			index: 42, pid: 2100, ppid: 900, parent: 39, start: started, name: "Explorer.EXE", path: `C:\Windows\Explorer.EXE`, command: `C:\Windows\Explorer.EXE`,
+			user: `WS-17\anna`, integrity: "Medium", company: "Microsoft Corporation", version: "10.0.19041.1", description: "Windows Explorer", is64: is64,
+		},
+		{
+			index: 43, pid: 3344, ppid: 2100, parent: 42, start: builtAt, end: builtAt.Add(90 * time.Millisecond), name: "Ünbekannt.exe", path: `C:\Users\anna\Ünbekannt.exe`,
+			command: `"C:\Users\anna\Ünbekannt.exe" /go `, user: `WS-17\anna`, integrity: "Medium",
+		},
 	}
 	p.hosts = []builtHost{
-		{"0.0.0.0", "WS-17"}, {"10.0.0.17", "WS-17.corp.example"}, {"203.0.113.9", "Bad.Example.NET"}, {"198.51.100.7", "198.51.100.7"}, {"10.0.0.255", ""},
-		{"fe80::17", "WS-17.corp.example"}, {"ff02::1:3", "ff02::1:3"}, {"2001:db8::9", "six.example.net"},
+		{"0.0.0.0", "WS-17"},
+		{"10.0.0.17", "WS-17.corp.example"},
+		{"203.0.113.9", "Bad.Example.NET"},
+		{"198.51.100.7", "198.51.100.7"},
+		{"10.0.0.255", ""},
+		{"fe80::17", "WS-17.corp.example"},
+		{"ff02::1:3", "ff02::1:3"},
+		{"2001:db8::9", "six.example.net"},
 	}
 	p.ports = []builtPort{{443, true, "https"}, {53, false, "domain"}, {5355, false, "llmnr"}, {137, false, "netbios-ns"}}
 	path := `C:\Users\anna\Ünbekannt.exe`
