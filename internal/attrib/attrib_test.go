@@ -316,6 +316,26 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
+// A connection that pauses is two flows, and one process.
+func TestGoesOn(t *testing.T) {
+	w := newWorld(t)
+	w.noise(10)
+	w.flow("tcp", "10.0.0.5:50100", "52.32.63.168:443", time.Minute, 10*time.Second)
+	w.record(event.RoleConnect, "broker.exe", 11044, "tcp", "10.0.0.5:50100", "52.32.63.168:443", time.Minute+3*time.Millisecond)
+	w.flow("tcp", "10.0.0.5:50100", "52.32.63.168:443", 10*time.Minute, 10*time.Second)
+	w.flow("tcp", "10.0.0.5:50100", "52.32.63.168:443", 20*time.Minute, 10*time.Second)
+	w.cap.PutInt(event.FlowISN, 12345)
+	var got []string
+	for _, f := range w.solve().Flows {
+		if f.Source.Port() == 50100 {
+			got = append(got, f.Culprit.Rule)
+		}
+	}
+	if want := "A1 B7 U2"; strings.Join(got, " ") != want {
+		t.Errorf("rules %v, want %s", got, want)
+	}
+}
+
 // Two logs of one host tell of one connection: it is shown once.
 func TestRecordedTwice(t *testing.T) {
 	w := newWorld(t)

@@ -123,8 +123,15 @@ func (s *solver) place(v *vote, e *evidence, flow int32) bool {
 
 func (s *solver) decide() {
 	owners := s.owners()
+	last := map[sourceTuple]int32{}
 	for i := range s.flows {
 		f := &s.flows[i]
+		k := sourceTuple{f.source, tupleOf(f.proto, f.out.Source, f.out.Destination)}
+		var before *flow
+		if id, ok := last[k]; ok {
+			before = &s.flows[id]
+		}
+		last[k] = int32(i) // flows are in order of time
 		f.out.Names = s.namesOf(f)
 		for end := range 2 {
 			c := s.judge(int32(i), end, owners)
@@ -132,11 +139,50 @@ func (s *solver) decide() {
 				s.endpointOwner(int32(i), end, owners, &c)
 			}
 			if c.Level == Unknown {
+				s.goesOn(f, end, before, &c)
+			}
+			if c.Level == Unknown {
 				s.explain(f, end, &c)
 			}
 			*[2]*Culprit{&f.out.Culprit, &f.out.Peer}[end] = c
 		}
 	}
+}
+
+// A sourceTuple is a pair of endpoints in one capture.
+type sourceTuple struct {
+	source int32
+	tuple
+}
+
+// silence is how long a TCP connection may pause and go on.
+const silence = 2 * time.Hour
+
+// goesOn names whoever made the flow before of the same endpoints, if this one is its continuation: captures end a flow
+// after minutes of silence, connections live on. A SYN would be another connection.
+func (s *solver) goesOn(f *flow, end int, before *flow, c *Culprit) {
+	if before == nil || s.text[f.proto] != "tcp" || f.out.ISN >= 0 || f.start-before.end > int64(silence) || finished(before.out.State) {
+		return
+	}
+	if f.out.Source != before.out.Source {
+		end = 1 - end
+	}
+	from := *[2]*Culprit{&before.out.Culprit, &before.out.Peer}[end]
+	if from.Level < Likely {
+		return
+	}
+	*c = from
+	c.Level, c.Rule, c.Candidates = Likely, RuleGoesOn, nil
+	c.Reason = "the connection went silent and on again; its records are those of its first part"
+}
+
+// finished says whether a TCP connection in this state was over.
+func finished(state string) bool {
+	switch state {
+	case "SF", "REJ", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR":
+		return true
+	}
+	return false
 }
 
 // A suspect is a process and its votes for one end of one flow.

@@ -13,6 +13,7 @@ const (
 	RuleEndpoint  = "B4" // likely: the only process seen on this local address and port around that time
 	RuleLate      = "B5" // likely: both addresses and ports, within the flow's life, but not when it opened
 	RuleRunnerUp  = "B6" // likely: one process fits, and another's record lies too near to be ruled out
+	RuleGoesOn    = "B7" // likely: the connection goes on after a silence: same endpoints, no new SYN
 
 	RuleSeveral = "C1" // possible: several processes fit
 	RuleNoClock = "C2" // possible: both addresses and ports, but the clocks can't be compared
