@@ -25,7 +25,7 @@ eval:
 	go test -count=1 -v -run RecordedTruth ./internal/attrib
 	go test -count=1 -v -run Evaluation ./internal/simulate
 
-# FUZZTIME a target: short in CI, long by hand.
+# FUZZTIME a target: 60s and more by hand; in CI a number of runs (5000x), as go test can fail at the very end of a time.
 FUZZTIME ?= 5s
 fuzz:
 	@for t in $$(grep -rlE '^func Fuzz' --include='*_test.go' internal | xargs grep -oE '^func Fuzz[A-Za-z0-9]*' | sed 's/:func /:/'); do \
