@@ -3,146 +3,270 @@
 package event
 
 const (
-	_                         Field = iota
-	Timestamp                       // @timestamp
-	EventKind                       // event.kind
-	EventCategory                   // event.category
-	EventType                       // event.type
-	EventAction                     // event.action
-	EventCode                       // event.code
-	EventProvider                   // event.provider
-	EventDataset                    // event.dataset
-	EventOutcome                    // event.outcome
-	EventID                         // event.id
-	EventSequence                   // event.sequence
-	EventStart                      // event.start
-	EventEnd                        // event.end
-	EventDuration                   // event.duration
-	EventCreated                    // event.created
-	EventReason                     // event.reason
-	Message                         // message
-	Tags                            // tags
-	LogFilePath                     // log.file.path
-	LogOffset                       // log.offset
-	Record                          // culprit.record
-	TimeBasis                       // culprit.time.basis
-	Role                            // culprit.role
-	HostName                        // host.name
-	HostIP                          // host.ip
-	HostMAC                         // host.mac
-	HostOSVersion                   // host.os.version
-	UserName                        // user.name
-	UserDomain                      // user.domain
-	UserID                          // user.id
-	ProcessName                     // process.name
-	ProcessPID                      // process.pid
-	ProcessExecutable               // process.executable
-	ProcessCommandLine              // process.command_line
-	ProcessEntityID                 // process.entity_id
-	ProcessStart                    // process.start
-	ProcessEnd                      // process.end
-	ProcessExitCode                 // process.exit_code
-	ProcessWorkingDirectory         // process.working_directory
-	ProcessThreadID                 // process.thread.id
-	ProcessTitle                    // process.title
-	ProcessHashMD5                  // process.hash.md5
-	ProcessHashSHA1                 // process.hash.sha1
-	ProcessHashSHA256               // process.hash.sha256
-	ProcessPEImphash                // process.pe.imphash
-	ProcessPECompany                // process.pe.company
-	ProcessPEDescription            // process.pe.description
-	ProcessPEFileVersion            // process.pe.file_version
-	ProcessPEProduct                // process.pe.product
-	ProcessPEOriginalFileName       // process.pe.original_file_name
-	ProcessParentPID                // process.parent.pid
-	ProcessParentName               // process.parent.name
-	ProcessParentExecutable         // process.parent.executable
-	ProcessParentCommandLine        // process.parent.command_line
-	ProcessParentEntityID           // process.parent.entity_id
-	FilePath                        // file.path
-	FileName                        // file.name
-	DLLPath                         // dll.path
-	RegistryPath                    // registry.path
-	RegistryDataStrings             // registry.data.strings
-	SourceIP                        // source.ip
-	SourcePort                      // source.port
-	SourceDomain                    // source.domain
-	SourceMAC                       // source.mac
-	SourceBytes                     // source.bytes
-	SourcePackets                   // source.packets
-	DestinationIP                   // destination.ip
-	DestinationPort                 // destination.port
-	DestinationDomain               // destination.domain
-	DestinationMAC                  // destination.mac
-	DestinationBytes                // destination.bytes
-	DestinationPackets              // destination.packets
-	NetworkTransport                // network.transport
-	NetworkType                     // network.type
-	NetworkProtocol                 // network.protocol
-	NetworkDirection                // network.direction
-	NetworkCommunityID              // network.community_id
-	NetworkBytes                    // network.bytes
-	NetworkPackets                  // network.packets
-	NetworkVLANID                   // network.vlan.id
-	DNSID                           // dns.id
-	DNSType                         // dns.type
-	DNSQuestionName                 // dns.question.name
-	DNSQuestionType                 // dns.question.type
-	DNSResponseCode                 // dns.response_code
-	DNSAnswersData                  // dns.answers.data
-	DNSAnswersName                  // dns.answers.name
-	DNSAnswersType                  // dns.answers.type
-	DNSResolvedIP                   // dns.resolved_ip
-	TLSClientServerName             // tls.client.server_name
-	HTTPRequestMethod               // http.request.method
-	HTTPResponseStatusCode          // http.response.status_code
-	URLDomain                       // url.domain
-	URLPath                         // url.path
-	UserAgentOriginal               // user_agent.original
-	WinlogChannel                   // winlog.channel
-	WinlogRecordID                  // winlog.record_id
-	WinlogComputerName              // winlog.computer_name
-	SysmonDNSStatus                 // sysmon.dns.status
-	RuleName                        // rule.name
-	ProcmonEventClass               // procmon.event_class
-	ProcmonPath                     // procmon.path
-	ProcmonResult                   // procmon.result
-	ProcmonDetail                   // procmon.detail
-	ProcmonCategory                 // procmon.category
-	ProcmonRelativeTime             // procmon.relative_time
-	ProcmonSession                  // procmon.session
-	ProcmonIntegrity                // procmon.integrity
-	ProcmonArchitecture             // procmon.architecture
-	ProcmonAuthenticationID         // procmon.authentication_id
-	ProcmonVirtualized              // procmon.virtualized
-	ZeekSessionID                   // zeek.session_id
-	ZeekConnectionState             // zeek.connection.state
-	ZeekConnectionHistory           // zeek.connection.history
-	FlowState                       // culprit.flow.state
-	FlowInitiator                   // culprit.flow.initiator
-	FlowISN                         // culprit.flow.isn
-	FlowPacketFirst                 // culprit.flow.packet.first
-	FlowPacketLast                  // culprit.flow.packet.last
-	FlowLengths                     // culprit.flow.lengths
-	FlowPayloadSource               // culprit.flow.payload.source
-	FlowPayloadDestination          // culprit.flow.payload.destination
-	NameValue                       // culprit.name.value
-	NameIP                          // culprit.name.ip
-	NameFrom                        // culprit.name.from
-	Level                           // culprit.level
-	Rule                            // culprit.rule
-	Reason                          // culprit.reason
-	Evidence                        // culprit.evidence
-	Candidates                      // culprit.candidates
-	End                             // culprit.end
-	PeerLevel                       // culprit.peer.level
-	PeerRule                        // culprit.peer.rule
-	PeerHost                        // culprit.peer.host
-	PeerProcessName                 // culprit.peer.process.name
-	PeerProcessPID                  // culprit.peer.process.pid
-	PeerProcessExecutable           // culprit.peer.process.executable
-	ListType                        // culprit.list.type
-	ListValue                       // culprit.list.value
+	_                                           Field = iota
+	Timestamp                                         // @timestamp
+	EventKind                                         // event.kind
+	EventCategory                                     // event.category
+	EventType                                         // event.type
+	EventAction                                       // event.action
+	EventCode                                         // event.code
+	EventProvider                                     // event.provider
+	EventDataset                                      // event.dataset
+	EventOutcome                                      // event.outcome
+	EventID                                           // event.id
+	EventSequence                                     // event.sequence
+	EventStart                                        // event.start
+	EventEnd                                          // event.end
+	EventDuration                                     // event.duration
+	EventCreated                                      // event.created
+	EventReason                                       // event.reason
+	Message                                           // message
+	Tags                                              // tags
+	LogFilePath                                       // log.file.path
+	LogOffset                                         // log.offset
+	Record                                            // culprit.record
+	TimeBasis                                         // culprit.time.basis
+	Role                                              // culprit.role
+	HostName                                          // host.name
+	HostIP                                            // host.ip
+	HostMAC                                           // host.mac
+	HostOSVersion                                     // host.os.version
+	UserName                                          // user.name
+	UserDomain                                        // user.domain
+	UserID                                            // user.id
+	ProcessName                                       // process.name
+	ProcessPID                                        // process.pid
+	ProcessExecutable                                 // process.executable
+	ProcessCommandLine                                // process.command_line
+	ProcessEntityID                                   // process.entity_id
+	ProcessStart                                      // process.start
+	ProcessEnd                                        // process.end
+	ProcessExitCode                                   // process.exit_code
+	ProcessWorkingDirectory                           // process.working_directory
+	ProcessThreadID                                   // process.thread.id
+	ProcessTitle                                      // process.title
+	ProcessHashMD5                                    // process.hash.md5
+	ProcessHashSHA1                                   // process.hash.sha1
+	ProcessHashSHA256                                 // process.hash.sha256
+	ProcessPEImphash                                  // process.pe.imphash
+	ProcessPECompany                                  // process.pe.company
+	ProcessPEDescription                              // process.pe.description
+	ProcessPEFileVersion                              // process.pe.file_version
+	ProcessPEProduct                                  // process.pe.product
+	ProcessPEOriginalFileName                         // process.pe.original_file_name
+	ProcessParentPID                                  // process.parent.pid
+	ProcessParentName                                 // process.parent.name
+	ProcessParentExecutable                           // process.parent.executable
+	ProcessParentCommandLine                          // process.parent.command_line
+	ProcessParentEntityID                             // process.parent.entity_id
+	FilePath                                          // file.path
+	FileName                                          // file.name
+	DLLPath                                           // dll.path
+	RegistryPath                                      // registry.path
+	RegistryDataStrings                               // registry.data.strings
+	SourceIP                                          // source.ip
+	SourcePort                                        // source.port
+	SourceDomain                                      // source.domain
+	SourceMAC                                         // source.mac
+	SourceBytes                                       // source.bytes
+	SourcePackets                                     // source.packets
+	DestinationIP                                     // destination.ip
+	DestinationPort                                   // destination.port
+	DestinationDomain                                 // destination.domain
+	DestinationMAC                                    // destination.mac
+	DestinationBytes                                  // destination.bytes
+	DestinationPackets                                // destination.packets
+	NetworkTransport                                  // network.transport
+	NetworkType                                       // network.type
+	NetworkProtocol                                   // network.protocol
+	NetworkDirection                                  // network.direction
+	NetworkCommunityID                                // network.community_id
+	NetworkBytes                                      // network.bytes
+	NetworkPackets                                    // network.packets
+	NetworkVLANID                                     // network.vlan.id
+	DNSID                                             // dns.id
+	DNSType                                           // dns.type
+	DNSQuestionName                                   // dns.question.name
+	DNSQuestionType                                   // dns.question.type
+	DNSResponseCode                                   // dns.response_code
+	DNSAnswersData                                    // dns.answers.data
+	DNSAnswersName                                    // dns.answers.name
+	DNSAnswersType                                    // dns.answers.type
+	DNSResolvedIP                                     // dns.resolved_ip
+	TLSClientServerName                               // tls.client.server_name
+	HTTPRequestMethod                                 // http.request.method
+	HTTPResponseStatusCode                            // http.response.status_code
+	URLDomain                                         // url.domain
+	URLPath                                           // url.path
+	UserAgentOriginal                                 // user_agent.original
+	WinlogChannel                                     // winlog.channel
+	WinlogRecordID                                    // winlog.record_id
+	WinlogComputerName                                // winlog.computer_name
+	SysmonDNSStatus                                   // sysmon.dns.status
+	RuleName                                          // rule.name
+	ProcmonEventClass                                 // procmon.event_class
+	ProcmonPath                                       // procmon.path
+	ProcmonResult                                     // procmon.result
+	ProcmonDetail                                     // procmon.detail
+	ProcmonCategory                                   // procmon.category
+	ProcmonRelativeTime                               // procmon.relative_time
+	ProcmonSession                                    // procmon.session
+	ProcmonIntegrity                                  // procmon.integrity
+	ProcmonArchitecture                               // procmon.architecture
+	ProcmonAuthenticationID                           // procmon.authentication_id
+	ProcmonVirtualized                                // procmon.virtualized
+	ProcmonOperation                                  // procmon.operation
+	ProcmonDetailDesiredAccess                        // procmon.detail.desired_access
+	ProcmonDetailGrantedAccess                        // procmon.detail.granted_access
+	ProcmonDetailDisposition                          // procmon.detail.disposition
+	ProcmonDetailOptions                              // procmon.detail.options
+	ProcmonDetailAttributes                           // procmon.detail.attributes
+	ProcmonDetailSharemode                            // procmon.detail.sharemode
+	ProcmonDetailAllocationsize                       // procmon.detail.allocationsize
+	ProcmonDetailImpersonating                        // procmon.detail.impersonating
+	ProcmonDetailOpenresult                           // procmon.detail.openresult
+	ProcmonDetailNamedpipetype                        // procmon.detail.namedpipetype
+	ProcmonDetailReadmode                             // procmon.detail.readmode
+	ProcmonDetailCompletionmode                       // procmon.detail.completionmode
+	ProcmonDetailMaximuminstances                     // procmon.detail.maximuminstances
+	ProcmonDetailInboundquota                         // procmon.detail.inboundquota
+	ProcmonDetailOutboundquota                        // procmon.detail.outboundquota
+	ProcmonDetailOffset                               // procmon.detail.offset
+	ProcmonDetailLength                               // procmon.detail.length
+	ProcmonDetailIOFlags                              // procmon.detail.i_o_flags
+	ProcmonDetailPriority                             // procmon.detail.priority
+	ProcmonDetailEndingoffset                         // procmon.detail.endingoffset
+	ProcmonDetailMdl                                  // procmon.detail.mdl
+	ProcmonDetailSynctype                             // procmon.detail.synctype
+	ProcmonDetailPageprotection                       // procmon.detail.pageprotection
+	ProcmonDetailControl                              // procmon.detail.control
+	ProcmonDetailWritelength                          // procmon.detail.writelength
+	ProcmonDetailReadlength                           // procmon.detail.readlength
+	ProcmonDetailExclusive                            // procmon.detail.exclusive
+	ProcmonDetailFailImmediately                      // procmon.detail.fail_immediately
+	ProcmonDetailKey                                  // procmon.detail.key
+	ProcmonDetailFilter                               // procmon.detail.filter
+	ProcmonDetailFileinformationclass                 // procmon.detail.fileinformationclass
+	ProcmonDetailInformation                          // procmon.detail.information
+	ProcmonDetailCreationtime                         // procmon.detail.creationtime
+	ProcmonDetailLastaccesstime                       // procmon.detail.lastaccesstime
+	ProcmonDetailLastwritetime                        // procmon.detail.lastwritetime
+	ProcmonDetailChangetime                           // procmon.detail.changetime
+	ProcmonDetailFileattributes                       // procmon.detail.fileattributes
+	ProcmonDetailEndoffile                            // procmon.detail.endoffile
+	ProcmonDetailValiddatalength                      // procmon.detail.validdatalength
+	ProcmonDetailNumberoflinks                        // procmon.detail.numberoflinks
+	ProcmonDetailDeletepending                        // procmon.detail.deletepending
+	ProcmonDetailDirectory                            // procmon.detail.directory
+	ProcmonDetailIndexnumber                          // procmon.detail.indexnumber
+	ProcmonDetailEasize                               // procmon.detail.easize
+	ProcmonDetailAccess                               // procmon.detail.access
+	ProcmonDetailPosition                             // procmon.detail.position
+	ProcmonDetailMode                                 // procmon.detail.mode
+	ProcmonDetailAlignmentrequirement                 // procmon.detail.alignmentrequirement
+	ProcmonDetailReparsetag                           // procmon.detail.reparsetag
+	ProcmonDetailCompressedfilesize                   // procmon.detail.compressedfilesize
+	ProcmonDetailCompressionformat                    // procmon.detail.compressionformat
+	ProcmonDetailCompressionunitshift                 // procmon.detail.compressionunitshift
+	ProcmonDetailChunkshift                           // procmon.detail.chunkshift
+	ProcmonDetailClustershift                         // procmon.detail.clustershift
+	ProcmonDetailDelete                               // procmon.detail.delete
+	ProcmonDetailFlags                                // procmon.detail.flags
+	ProcmonDetailReplaceifexists                      // procmon.detail.replaceifexists
+	ProcmonDetailFilename                             // procmon.detail.filename
+	ProcmonDetailName                                 // procmon.detail.name
+	ProcmonDetailVolumecreationtime                   // procmon.detail.volumecreationtime
+	ProcmonDetailVolumeserialnumber                   // procmon.detail.volumeserialnumber
+	ProcmonDetailSupportsobjects                      // procmon.detail.supportsobjects
+	ProcmonDetailVolumelabel                          // procmon.detail.volumelabel
+	ProcmonDetailFilesystemattributes                 // procmon.detail.filesystemattributes
+	ProcmonDetailMaximumcomponentnamelength           // procmon.detail.maximumcomponentnamelength
+	ProcmonDetailFilesystemname                       // procmon.detail.filesystemname
+	ProcmonDetailTotalallocationunits                 // procmon.detail.totalallocationunits
+	ProcmonDetailAvailableallocationunits             // procmon.detail.availableallocationunits
+	ProcmonDetailCalleravailableallocationunits       // procmon.detail.calleravailableallocationunits
+	ProcmonDetailActualavailableallocationunits       // procmon.detail.actualavailableallocationunits
+	ProcmonDetailSectorsperallocationunit             // procmon.detail.sectorsperallocationunit
+	ProcmonDetailBytespersector                       // procmon.detail.bytespersector
+	ProcmonDetailDevicetype                           // procmon.detail.devicetype
+	ProcmonDetailCharacteristics                      // procmon.detail.characteristics
+	ProcmonDetailObjectid                             // procmon.detail.objectid
+	ProcmonDetailQuery                                // procmon.detail.query
+	ProcmonDetailHandletags                           // procmon.detail.handletags
+	ProcmonDetailUserflags                            // procmon.detail.userflags
+	ProcmonDetailSubkeys                              // procmon.detail.subkeys
+	ProcmonDetailValues                               // procmon.detail.values
+	ProcmonDetailTitleindex                           // procmon.detail.titleindex
+	ProcmonDetailClass                                // procmon.detail.class
+	ProcmonDetailClassoffset                          // procmon.detail.classoffset
+	ProcmonDetailClasslength                          // procmon.detail.classlength
+	ProcmonDetailMaxnamelen                           // procmon.detail.maxnamelen
+	ProcmonDetailMaxclasslen                          // procmon.detail.maxclasslen
+	ProcmonDetailMaxvaluenamelen                      // procmon.detail.maxvaluenamelen
+	ProcmonDetailMaxvaluedatalen                      // procmon.detail.maxvaluedatalen
+	ProcmonDetailIndex                                // procmon.detail.index
+	ProcmonDetailType                                 // procmon.detail.type
+	ProcmonDetailData                                 // procmon.detail.data
+	ProcmonDetailKeysetinformationclass               // procmon.detail.keysetinformationclass
+	ProcmonDetailWow64flags                           // procmon.detail.wow64flags
+	ProcmonDetailHivePath                             // procmon.detail.hive_path
+	ProcmonDetailNewName                              // procmon.detail.new_name
+	ProcmonDetailPID                                  // procmon.detail.pid
+	ProcmonDetailParentPID                            // procmon.detail.parent_pid
+	ProcmonDetailCommandLine                          // procmon.detail.command_line
+	ProcmonDetailCurrentDirectory                     // procmon.detail.current_directory
+	ProcmonDetailEnvironment                          // procmon.detail.environment
+	ProcmonDetailThreadID                             // procmon.detail.thread_id
+	ProcmonDetailExitStatus                           // procmon.detail.exit_status
+	ProcmonDetailUserTime                             // procmon.detail.user_time
+	ProcmonDetailKernelTime                           // procmon.detail.kernel_time
+	ProcmonDetailPrivateBytes                         // procmon.detail.private_bytes
+	ProcmonDetailPeakPrivateBytes                     // procmon.detail.peak_private_bytes
+	ProcmonDetailWorkingSet                           // procmon.detail.working_set
+	ProcmonDetailPeakWorkingSet                       // procmon.detail.peak_working_set
+	ProcmonDetailContextSwitches                      // procmon.detail.context_switches
+	ProcmonDetailImageBase                            // procmon.detail.image_base
+	ProcmonDetailImageSize                            // procmon.detail.image_size
+	ProcmonDetailStartime                             // procmon.detail.startime
+	ProcmonDetailEndtime                              // procmon.detail.endtime
+	ProcmonDetailMss                                  // procmon.detail.mss
+	ProcmonDetailSackopt                              // procmon.detail.sackopt
+	ProcmonDetailTsopt                                // procmon.detail.tsopt
+	ProcmonDetailWsopt                                // procmon.detail.wsopt
+	ProcmonDetailRcvwin                               // procmon.detail.rcvwin
+	ProcmonDetailRcvwinscale                          // procmon.detail.rcvwinscale
+	ProcmonDetailSndwinscale                          // procmon.detail.sndwinscale
+	ProcmonDetailSeqnum                               // procmon.detail.seqnum
+	ProcmonDetailConnid                               // procmon.detail.connid
+	ProcmonDetailEntries                              // procmon.detail.entries
+	ZeekSessionID                                     // zeek.session_id
+	ZeekConnectionState                               // zeek.connection.state
+	ZeekConnectionHistory                             // zeek.connection.history
+	FlowState                                         // culprit.flow.state
+	FlowInitiator                                     // culprit.flow.initiator
+	FlowISN                                           // culprit.flow.isn
+	FlowPacketFirst                                   // culprit.flow.packet.first
+	FlowPacketLast                                    // culprit.flow.packet.last
+	FlowLengths                                       // culprit.flow.lengths
+	FlowPayloadSource                                 // culprit.flow.payload.source
+	FlowPayloadDestination                            // culprit.flow.payload.destination
+	NameValue                                         // culprit.name.value
+	NameIP                                            // culprit.name.ip
+	NameFrom                                          // culprit.name.from
+	Level                                             // culprit.level
+	Rule                                              // culprit.rule
+	Reason                                            // culprit.reason
+	Evidence                                          // culprit.evidence
+	Candidates                                        // culprit.candidates
+	End                                               // culprit.end
+	PeerLevel                                         // culprit.peer.level
+	PeerRule                                          // culprit.peer.rule
+	PeerHost                                          // culprit.peer.host
+	PeerProcessName                                   // culprit.peer.process.name
+	PeerProcessPID                                    // culprit.peer.process.pid
+	PeerProcessExecutable                             // culprit.peer.process.executable
+	ListType                                          // culprit.list.type
+	ListValue                                         // culprit.list.value
 
 	// NumFields is one past the last field.
 	NumFields
@@ -261,6 +385,130 @@ var infos = [NumFields]Info{
 	{"procmon.architecture", Keyword, "32-bit or 64-bit.", "Procmon"},
 	{"procmon.authentication_id", Keyword, "Logon session.", "Procmon"},
 	{"procmon.virtualized", Keyword, "UAC virtualisation.", "Procmon"},
+	{"procmon.operation", Keyword, "Operation as Procmon wrote it, where event.action has its usual name instead: IRP_MJ_CREATE for CreateFile.", "Procmon"},
+	{"procmon.detail.desired_access", Keyword, "Access asked for: of a file or a registry key.", "Procmon Detail"},
+	{"procmon.detail.granted_access", Keyword, "Access given where Maximum Allowed was asked for.", "Procmon Detail"},
+	{"procmon.detail.disposition", Keyword, "What opening was to do: Open, Create, OpenIf, ...; what it did to a registry key: REG_CREATED_NEW_KEY, ...", "Procmon Detail"},
+	{"procmon.detail.options", Keyword, "Create options.", "Procmon Detail"},
+	{"procmon.detail.attributes", Keyword, "File attributes, one letter each; n/a for none.", "Procmon Detail"},
+	{"procmon.detail.sharemode", Keyword, "What others may do meanwhile: Read, Write, Delete, None.", "Procmon Detail"},
+	{"procmon.detail.allocationsize", Long, "Bytes allocated to the file.", "Procmon Detail"},
+	{"procmon.detail.impersonating", Keyword, "Account a thread acted for.", "Procmon Detail"},
+	{"procmon.detail.openresult", Keyword, "What opening did: Opened, Created, Overwritten, Superseded, ...", "Procmon Detail"},
+	{"procmon.detail.namedpipetype", Keyword, "Type of a pipe created.", "Procmon Detail"},
+	{"procmon.detail.readmode", Keyword, "Read mode of a pipe.", "Procmon Detail"},
+	{"procmon.detail.completionmode", Keyword, "Completion mode of a pipe.", "Procmon Detail"},
+	{"procmon.detail.maximuminstances", Long, "Instances a pipe may have.", "Procmon Detail"},
+	{"procmon.detail.inboundquota", Long, "Bytes of a pipe's buffer inbound.", "Procmon Detail"},
+	{"procmon.detail.outboundquota", Long, "Bytes of a pipe's buffer outbound.", "Procmon Detail"},
+	{"procmon.detail.offset", Long, "Where in the file.", "Procmon Detail"},
+	{"procmon.detail.length", Long, "Bytes: read, written, locked, sent, received, or of registry data.", "Procmon Detail"},
+	{"procmon.detail.i_o_flags", Keyword, "Non-cached, Paging I/O, ...", "Procmon Detail"},
+	{"procmon.detail.priority", Keyword, "I/O priority.", "Procmon Detail"},
+	{"procmon.detail.endingoffset", Long, "Where the region acquired ends.", "Procmon Detail"},
+	{"procmon.detail.mdl", Keyword, "Address of a memory descriptor list.", "Procmon Detail"},
+	{"procmon.detail.synctype", Keyword, "Why a section was acquired.", "Procmon Detail"},
+	{"procmon.detail.pageprotection", Keyword, "Protection of a section.", "Procmon Detail"},
+	{"procmon.detail.control", Keyword, "Control code: FSCTL_..., IOCTL_..., or its number.", "Procmon Detail"},
+	{"procmon.detail.writelength", Long, "Bytes given to a control code.", "Procmon Detail"},
+	{"procmon.detail.readlength", Long, "Bytes a control code may give back.", "Procmon Detail"},
+	{"procmon.detail.exclusive", Keyword, "Whether a lock is exclusive: True, False.", "Procmon Detail"},
+	{"procmon.detail.fail_immediately", Keyword, "Whether a lock was not to be waited for.", "Procmon Detail"},
+	{"procmon.detail.key", Keyword, "Key of a lock.", "Procmon Detail"},
+	{"procmon.detail.filter", Keyword, "What to list in a directory, or which changes to tell of.", "Procmon Detail"},
+	{"procmon.detail.fileinformationclass", Keyword, "What was asked for of each entry of a directory.", "Procmon Detail"},
+	{"procmon.detail.information", Keyword, "Parts of a security descriptor: Owner, Group, DACL, ...", "Procmon Detail"},
+	{"procmon.detail.creationtime", Date, "When the file was created.", "Procmon Detail"},
+	{"procmon.detail.lastaccesstime", Date, "When it was last read.", "Procmon Detail"},
+	{"procmon.detail.lastwritetime", Date, "When it was last written; of a registry key too.", "Procmon Detail"},
+	{"procmon.detail.changetime", Date, "When its metadata was last changed.", "Procmon Detail"},
+	{"procmon.detail.fileattributes", Keyword, "File attributes, one letter each; n/a for none.", "Procmon Detail"},
+	{"procmon.detail.endoffile", Long, "Size of the file in bytes.", "Procmon Detail"},
+	{"procmon.detail.validdatalength", Long, "Bytes of the file that hold data.", "Procmon Detail"},
+	{"procmon.detail.numberoflinks", Long, "Hard links to the file.", "Procmon Detail"},
+	{"procmon.detail.deletepending", Keyword, "Whether it will be deleted when closed: True, False.", "Procmon Detail"},
+	{"procmon.detail.directory", Keyword, "Whether it is a directory: True, False.", "Procmon Detail"},
+	{"procmon.detail.indexnumber", Keyword, "Number of the file in its file system.", "Procmon Detail"},
+	{"procmon.detail.easize", Long, "Bytes of extended attributes.", "Procmon Detail"},
+	{"procmon.detail.access", Keyword, "Access a handle has.", "Procmon Detail"},
+	{"procmon.detail.position", Long, "Current byte offset of a handle.", "Procmon Detail"},
+	{"procmon.detail.mode", Keyword, "Mode of a handle.", "Procmon Detail"},
+	{"procmon.detail.alignmentrequirement", Keyword, "Alignment that buffers need.", "Procmon Detail"},
+	{"procmon.detail.reparsetag", Keyword, "What kind of reparse point it is; 0x0 for none.", "Procmon Detail"},
+	{"procmon.detail.compressedfilesize", Long, "Bytes after compression.", "Procmon Detail"},
+	{"procmon.detail.compressionformat", Keyword, "How the file is compressed.", "Procmon Detail"},
+	{"procmon.detail.compressionunitshift", Long, "Compression unit, as a power of two.", "Procmon Detail"},
+	{"procmon.detail.chunkshift", Long, "Compression chunk, as a power of two.", "Procmon Detail"},
+	{"procmon.detail.clustershift", Long, "Cluster, as a power of two.", "Procmon Detail"},
+	{"procmon.detail.delete", Keyword, "Whether the file was marked for deletion: True, False.", "Procmon Detail"},
+	{"procmon.detail.flags", Keyword, "Flags of a deletion or renaming.", "Procmon Detail"},
+	{"procmon.detail.replaceifexists", Keyword, "Whether renaming may replace a file: True, False.", "Procmon Detail"},
+	{"procmon.detail.filename", Keyword, "Name given by renaming or linking.", "Procmon Detail"},
+	{"procmon.detail.name", Keyword, "Name of the file, registry value or key asked about.", "Procmon Detail"},
+	{"procmon.detail.volumecreationtime", Date, "When the volume was created.", "Procmon Detail"},
+	{"procmon.detail.volumeserialnumber", Keyword, "Serial number of the volume.", "Procmon Detail"},
+	{"procmon.detail.supportsobjects", Keyword, "Whether the file system has object IDs: True, False.", "Procmon Detail"},
+	{"procmon.detail.volumelabel", Keyword, "Label of the volume.", "Procmon Detail"},
+	{"procmon.detail.filesystemattributes", Keyword, "What the file system can do.", "Procmon Detail"},
+	{"procmon.detail.maximumcomponentnamelength", Long, "Longest name of a file.", "Procmon Detail"},
+	{"procmon.detail.filesystemname", Keyword, "NTFS, FAT32, ...", "Procmon Detail"},
+	{"procmon.detail.totalallocationunits", Long, "Size of the volume.", "Procmon Detail"},
+	{"procmon.detail.availableallocationunits", Long, "Free units of the volume.", "Procmon Detail"},
+	{"procmon.detail.calleravailableallocationunits", Long, "Free units within the user's quota.", "Procmon Detail"},
+	{"procmon.detail.actualavailableallocationunits", Long, "Free units whatever the quota.", "Procmon Detail"},
+	{"procmon.detail.sectorsperallocationunit", Long, "Sectors of an allocation unit.", "Procmon Detail"},
+	{"procmon.detail.bytespersector", Long, "Bytes of a sector.", "Procmon Detail"},
+	{"procmon.detail.devicetype", Keyword, "Type of the device below.", "Procmon Detail"},
+	{"procmon.detail.characteristics", Keyword, "Characteristics of the device below.", "Procmon Detail"},
+	{"procmon.detail.objectid", Keyword, "Object ID of the volume.", "Procmon Detail"},
+	{"procmon.detail.query", Keyword, "What was asked for of a key: Cached, Full, HandleTags, Name, ...", "Procmon Detail"},
+	{"procmon.detail.handletags", Keyword, "Tags of a key's handle.", "Procmon Detail"},
+	{"procmon.detail.userflags", Keyword, "User flags of a key.", "Procmon Detail"},
+	{"procmon.detail.subkeys", Long, "Keys below the key.", "Procmon Detail"},
+	{"procmon.detail.values", Long, "Values of the key.", "Procmon Detail"},
+	{"procmon.detail.titleindex", Long, "Title index of a key; not used by Windows.", "Procmon Detail"},
+	{"procmon.detail.class", Keyword, "Class of a key.", "Procmon Detail"},
+	{"procmon.detail.classoffset", Long, "Where a key's class stands in the answer.", "Procmon Detail"},
+	{"procmon.detail.classlength", Long, "Bytes of a key's class.", "Procmon Detail"},
+	{"procmon.detail.maxnamelen", Long, "Longest name of a key below.", "Procmon Detail"},
+	{"procmon.detail.maxclasslen", Long, "Longest class of a key below.", "Procmon Detail"},
+	{"procmon.detail.maxvaluenamelen", Long, "Longest name of a value.", "Procmon Detail"},
+	{"procmon.detail.maxvaluedatalen", Long, "Longest data of a value.", "Procmon Detail"},
+	{"procmon.detail.index", Long, "Number of the key or value asked for.", "Procmon Detail"},
+	{"procmon.detail.type", Keyword, "Type of registry data: REG_SZ, REG_DWORD, ...", "Procmon Detail"},
+	{"procmon.detail.data", Keyword, "Registry data as Procmon shows it; it shows the beginning only of what is long.", "Procmon Detail"},
+	{"procmon.detail.keysetinformationclass", Keyword, "What was set of a key.", "Procmon Detail"},
+	{"procmon.detail.wow64flags", Keyword, "WOW64 flags set of a key.", "Procmon Detail"},
+	{"procmon.detail.hive_path", Keyword, "File of the hive loaded.", "Procmon Detail"},
+	{"procmon.detail.new_name", Keyword, "New name of a key.", "Procmon Detail"},
+	{"procmon.detail.pid", Long, "Process created.", "Procmon Detail"},
+	{"procmon.detail.parent_pid", Long, "Parent of the process started.", "Procmon Detail"},
+	{"procmon.detail.command_line", Keyword, "Command line of the process created or started.", "Procmon Detail"},
+	{"procmon.detail.current_directory", Keyword, "Current directory of the process started.", "Procmon Detail"},
+	{"procmon.detail.environment", Keyword, "Its environment.", "Procmon Detail"},
+	{"procmon.detail.thread_id", Long, "Thread created or ended.", "Procmon Detail"},
+	{"procmon.detail.exit_status", Long, "Exit status, signed.", "Procmon Detail"},
+	{"procmon.detail.user_time", Keyword, "Processor time in user mode, in seconds.", "Procmon Detail"},
+	{"procmon.detail.kernel_time", Keyword, "Processor time in kernel mode, in seconds.", "Procmon Detail"},
+	{"procmon.detail.private_bytes", Long, "Private bytes.", "Procmon Detail"},
+	{"procmon.detail.peak_private_bytes", Long, "Most private bytes there were.", "Procmon Detail"},
+	{"procmon.detail.working_set", Long, "Bytes of the working set.", "Procmon Detail"},
+	{"procmon.detail.peak_working_set", Long, "Largest working set there was.", "Procmon Detail"},
+	{"procmon.detail.context_switches", Long, "Context switches of the thread.", "Procmon Detail"},
+	{"procmon.detail.image_base", Keyword, "Address an image was loaded at.", "Procmon Detail"},
+	{"procmon.detail.image_size", Long, "Bytes of the image in memory.", "Procmon Detail"},
+	{"procmon.detail.startime", Long, "Beginning of a send, in ticks of the recording system (Procmon's spelling).", "Procmon Detail"},
+	{"procmon.detail.endtime", Long, "End of a send, likewise.", "Procmon Detail"},
+	{"procmon.detail.mss", Long, "Maximum segment size.", "Procmon Detail"},
+	{"procmon.detail.sackopt", Long, "Whether SACK is on.", "Procmon Detail"},
+	{"procmon.detail.tsopt", Long, "Whether time stamps are on.", "Procmon Detail"},
+	{"procmon.detail.wsopt", Long, "Whether window scaling is on.", "Procmon Detail"},
+	{"procmon.detail.rcvwin", Long, "Receive window.", "Procmon Detail"},
+	{"procmon.detail.rcvwinscale", Long, "Scale of the receive window.", "Procmon Detail"},
+	{"procmon.detail.sndwinscale", Long, "Scale of the send window.", "Procmon Detail"},
+	{"procmon.detail.seqnum", Long, "Sequence number; 0 in recordings.", "Procmon Detail"},
+	{"procmon.detail.connid", Long, "Connection ID; 0 in recordings.", "Procmon Detail"},
+	{"procmon.detail.entries", Keywords, "Names that listing a directory or a file's streams gave, in order; Detail has them under numbers.", "Procmon Detail"},
 	{"zeek.session_id", Keyword, "Zeek's uid.", "Zeek"},
 	{"zeek.connection.state", Keyword, "conn_state.", "Zeek"},
 	{"zeek.connection.history", Keyword, "history.", "Zeek"},
