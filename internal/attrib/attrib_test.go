@@ -336,6 +336,46 @@ func TestGoesOn(t *testing.T) {
 	}
 }
 
+// A host that talks to itself records both ends: one connection, two processes.
+func TestRecordedBothEnds(t *testing.T) {
+	for _, accept := range []bool{true, false} {
+		w := newWorld(t)
+		if accept {
+			w.record(event.RoleAccept, "server.exe", 2, "tcp", "127.0.0.1:50100", "127.0.0.1:8080", time.Minute)
+		} else {
+			w.record(event.RoleReceive, "server.exe", 2, "tcp", "127.0.0.1:8080", "127.0.0.1:50100", time.Minute)
+		}
+		w.record(event.RoleConnect, "client.exe", 1, "tcp", "127.0.0.1:50100", "127.0.0.1:8080", time.Minute)
+		r := w.solve()
+		if len(r.Flows) != 1 {
+			t.Fatalf("%d flows", len(r.Flows))
+		}
+		if f := r.Flows[0]; f.Destination.Port() != 8080 || f.Culprit.Process == nil || f.Culprit.Process.Name != "client.exe" || f.Peer.Process == nil || f.Peer.Process.Name != "server.exe" {
+			t.Errorf("%v > %v: %+v, %+v", f.Source, f.Destination, f.Culprit, f.Peer)
+		}
+	}
+}
+
+// Recordings that can't be of one session, or whose zone is given wrongly, are said to be.
+func TestWarnings(t *testing.T) {
+	f := func(basis string, offset time.Duration, zone *time.Location, want string) {
+		t.Helper()
+		w := newWorld(t)
+		w.basis, w.offset = basis, offset
+		w.flow("tcp", "10.0.0.5:50100", "52.32.63.168:443", time.Minute, time.Second)
+		w.record(event.RoleConnect, "a.exe", 1, "tcp", "ws1.local:50999", "1.2.3.4:443", time.Minute)
+		if zone != nil {
+			w.x.Zone("host.json", zone)
+		}
+		if got := strings.Join(w.solve().Warnings, " "); !strings.Contains(got, want) {
+			t.Errorf("offset %v: %q lacks %q", offset, got, want)
+		}
+	}
+	f(event.BasisLocal, 4*time.Hour, nil, "no connection is in both")
+	f(event.BasisLocal, 4*time.Hour+7*time.Minute, nil, "never overlap")
+	f(event.BasisTimeOfDay, 4*time.Hour, time.FixedZone("", 3*3600), "does not fit")
+}
+
 // Two logs of one host tell of one connection: it is shown once.
 func TestRecordedTwice(t *testing.T) {
 	w := newWorld(t)

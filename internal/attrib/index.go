@@ -118,6 +118,7 @@ type flow struct {
 	src, dst   endpoint
 	start, end int64
 	payload    [2]int64 // -1 unknown
+	opened     bool     // recorded by the host: its first record is the opening
 	out        Flow
 }
 

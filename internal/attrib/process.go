@@ -165,8 +165,16 @@ func merge(to *Process, p *rawProcess) {
 			*s.to = *s.from
 		}
 	}
+	if isLower(to.Name) && strings.EqualFold(to.Name, p.info.Name) {
+		to.Name = p.info.Name // Security 5156 writes paths in lower case
+	}
+	if strings.HasPrefix(to.Executable, `\device\`) && p.info.Executable != "" {
+		to.Executable = p.info.Executable // and with the device for the drive
+	}
 	to.PID = cmp.Or(to.PID, p.info.PID)
 	to.ParentPID = cmp.Or(to.ParentPID, p.info.ParentPID)
 	to.Start = cmp.Or(to.Start, p.start)
 	to.End = cmp.Or(to.End, p.end)
 }
+
+func isLower(s string) bool { return s == strings.ToLower(s) }

@@ -3,29 +3,25 @@ package attrib
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
-
-	"culprit/internal/event"
 )
 
 // addRecorded makes flows of what hosts recorded and no capture holds. The host's own record of its own connection needs no
 // matching: that process made it.
 func (s *solver) addRecorded() {
-	type key struct {
-		proc, proto   int32
-		local, remote endpoint
-	}
 	captured := len(s.flows)
-	perTuple := map[key]int32{} // the domain whose records of a connection are used
+	perTuple := map[recordedKey]int32{} // the domain whose records of a connection are used
 	for _, d := range s.domainsByWeight() {
-		groups := map[key][]int32{}
-		var order []key
+		groups := map[recordedKey][]int32{}
+		var order []recordedKey
+		begun := len(s.flows)
 		for _, id := range s.domains[d].evidence {
 			e := &s.evidence[id]
 			if s.voted[id] || e.role == roleBind || s.isCaptured(e) {
 				continue
 			}
-			k := key{s.procOf[e.proc], e.proto, e.local.plain(), e.remote.plain()}
+			k := s.recordedKey(e)
 			if by, ok := perTuple[k]; ok && by != d {
 				continue // another log of the same host tells of it already
 			}
@@ -40,11 +36,81 @@ func (s *solver) addRecorded() {
 				s.addRecordedFlow(d, run)
 			}
 		}
+		s.joinEnds(begun)
 	}
 	added := s.flows[captured:]
 	slices.SortStableFunc(added, func(a, b flow) int {
 		return cmp.Or(cmp.Compare(a.out.Cite.Source, b.out.Cite.Source), cmp.Compare(a.start, b.start), cmp.Compare(a.out.Cite.Record, b.out.Cite.Record))
 	})
+}
+
+// A recordedKey is a process and its endpoints, alike in every log of a host.
+type recordedKey struct {
+	host          string
+	pid           int64
+	name          string
+	proto         int32
+	local, remote endpoint
+}
+
+func (s *solver) recordedKey(e *evidence) recordedKey {
+	p := &s.procs[s.procOf[e.proc]]
+	k := recordedKey{string(hostKey([]byte(p.Host))), p.PID, strings.ToLower(p.Name), e.proto, e.local.plain(), e.remote.plain()}
+	if k.host == "" {
+		k.host = s.sources[s.domains[e.domain].source].path
+	}
+	return k
+}
+
+// joinEnds makes one flow of the two that a host's records of a connection to itself gave, one for each end, among the
+// flows from index begun on.
+func (s *solver) joinEnds(begun int) {
+	type ends struct {
+		proto    int32
+		src, dst endpoint
+	}
+	at := map[ends]int{}
+	flows := s.flows[:begun]
+	for _, f := range s.flows[begun:] {
+		a, b := f.src.plain(), f.dst.plain()
+		i, ok := at[ends{f.proto, a, b}]
+		mirrored := false
+		if !ok {
+			i, mirrored = at[ends{f.proto, b, a}]
+		}
+		if (ok || mirrored) && abs(flows[i].start-f.start) <= int64(repeatSlack) && flows[i].join(&f, mirrored) {
+			continue
+		}
+		at[ends{f.proto, a, b}] = len(flows)
+		flows = append(flows, f)
+	}
+	s.flows = flows
+}
+
+// join takes the other end's process from g, which has the same ends (or, mirrored, the opposite ones). It reports whether g
+// told of the other end.
+func (f *flow) join(g *flow, mirrored bool) bool {
+	source, peer := &g.out.Culprit, &g.out.Peer
+	if mirrored {
+		source, peer = peer, source
+	}
+	switch {
+	case f.out.Peer.Process == nil && peer.Process != nil && source.Process == nil:
+		f.out.Peer = *peer
+	case f.out.Culprit.Process == nil && source.Process != nil && peer.Process == nil:
+		f.out.Culprit = *source
+	default:
+		return false
+	}
+	if mirrored && g.opened && !f.opened { // g knows who opened it
+		f.src, f.dst = f.dst, f.src
+		f.out.Source, f.out.Destination = f.out.Destination, f.out.Source
+		f.out.SourceName, f.out.DestName = f.out.DestName, f.out.SourceName
+		f.out.Culprit, f.out.Peer = f.out.Peer, f.out.Culprit
+		f.out.Bytes[0], f.out.Bytes[1] = f.out.Bytes[1], f.out.Bytes[0]
+	}
+	f.end, f.out.End = max(f.end, g.end), max(f.out.End, g.out.End)
+	return true
 }
 
 // plain is the endpoint by its address alone if it has one: one log resolves it, another doesn't.
@@ -106,7 +172,7 @@ func (s *solver) addRecordedFlow(d int32, ids []int32) {
 	}
 	start, local := s.hostTime(d, first.time)
 	stop, _ := s.hostTime(d, last.time)
-	f := flow{source: dom.source, proto: first.proto, src: src, dst: dst, start: start, end: stop}
+	f := flow{source: dom.source, proto: first.proto, src: src, dst: dst, start: start, end: stop, opened: first.role.opens()}
 	var bytes, count [2]int64
 	var why []Evidence
 	for _, id := range ids {
@@ -140,112 +206,4 @@ func (s *solver) addRecordedFlow(d int32, ids []int32) {
 	far := [2]*Culprit{&f.out.Peer, &f.out.Culprit}[end]
 	far.Rule, far.Reason = RuleForeign, "known only from the other end's record"
 	s.flows = append(s.flows, f)
-}
-
-// hostTime gives a domain's time as UTC where a clock of some capture, or the user, tells its zone; else it says that it is
-// local.
-func (s *solver) hostTime(d int32, t int64) (int64, bool) {
-	dom := &s.domains[d]
-	if dom.basis == event.BasisUTC {
-		return t, false
-	}
-	for src := range s.sources {
-		if c := s.clocks[clockKey{int32(src), d}]; c != nil && c.ok && !c.Weak {
-			return c.on(t, noFlow), false
-		}
-	}
-	if zone := s.zones[s.sources[dom.source].path]; zone != nil && dom.basis == event.BasisLocal {
-		return t - zoneOffset(zone, t), false
-	}
-	return t, true
-}
-
-// dateProcesses puts the starts and ends of processes that only a local clock tells on UTC, and leaves them out where that
-// clock's zone is not known.
-func (s *solver) dateProcesses() {
-	byDomain := map[int32]int32{}
-	for d := range s.domains {
-		byDomain[s.domains[d].source] = int32(d)
-	}
-	for i := range s.Index.procs {
-		raw := &s.Index.procs[i]
-		if b := s.sources[raw.source].basis; b == event.BasisUTC || b == "" {
-			continue
-		}
-		p := &s.procs[s.procOf[i]]
-		for _, t := range []struct {
-			to   *int64
-			from int64
-		}{{&p.Start, raw.start}, {&p.End, raw.end}} {
-			if *t.to != t.from || t.from == 0 {
-				continue
-			}
-			*t.to = 0
-			if d, ok := byDomain[raw.source]; ok {
-				if utc, local := s.hostTime(d, t.from); !local {
-					*t.to = utc
-				}
-			}
-		}
-	}
-}
-
-// repeatSlack is how far apart two records of one connection may begin when only their endpoints tell.
-const repeatSlack = 2 * time.Second
-
-// markRepeats finds flows that another source holds as well: a capture at each end, or a capture and Zeek's log of it. The
-// one that names more stays.
-func (s *solver) markRepeats() {
-	for _, ids := range s.byTuple {
-		for i, a := range ids {
-			fa := &s.flows[a]
-			for _, b := range ids[i+1:] {
-				fb := &s.flows[b]
-				if fa.out.SameAs < 0 && fb.out.SameAs < 0 && fa.source != fb.source && sameConnection(fa, fb) {
-					keep, drop := a, b
-					if fb.tells() > fa.tells() {
-						keep, drop = b, a
-					}
-					s.flows[drop].out.SameAs = int(keep)
-				}
-			}
-		}
-	}
-}
-
-// tells is how much a flow's record has to say: who made it, and how many packets it saw.
-func (f *flow) tells() int64 {
-	return int64(max(f.out.Culprit.Level, f.out.Peer.Level))<<40 + f.out.Packets[0] + f.out.Packets[1]
-}
-
-func sameConnection(a, b *flow) bool {
-	if a.out.ISN >= 0 && b.out.ISN >= 0 {
-		return a.out.ISN == b.out.ISN && a.out.Source == b.out.Source
-	}
-	// A one-sided log has the connection begin with the answer, and in pieces.
-	return a.start >= b.start-int64(repeatSlack) && a.start <= b.end+int64(repeatSlack) ||
-		b.start >= a.start-int64(repeatSlack) && b.start <= a.end+int64(repeatSlack)
-}
-
-func (s *solver) result() Result {
-	var r Result
-	for i := range s.flows {
-		r.Flows = append(r.Flows, s.flows[i].out)
-	}
-	for src := range s.sources {
-		for d := range s.domains {
-			if c := s.clocks[clockKey{int32(src), int32(d)}]; c != nil && len(s.domains[d].evidence) > 0 && (c.ok || c.Pairs > 0) {
-				r.Clocks = append(r.Clocks, c.Clock)
-			}
-		}
-		q := &s.sources[src]
-		r.Coverage = append(r.Coverage, Coverage{
-			Source: q.path, Host: s.text[q.host], First: q.first, Last: q.last, Evidence: q.evidence, Processes: q.processes, Basis: q.basis,
-		})
-	}
-	slices.SortStableFunc(r.Clocks, func(a, b Clock) int {
-		return cmp.Or(cmp.Compare(a.Capture, b.Capture), cmp.Compare(a.Source, b.Source), cmp.Compare(b.Support, a.Support), cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Host, b.Host))
-	})
-	slices.SortStableFunc(r.Coverage, func(a, b Coverage) int { return cmp.Compare(a.Source, b.Source) })
-	return r
 }

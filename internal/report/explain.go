@@ -230,6 +230,7 @@ var rules = map[string]string{
 	attrib.RuleEndpoint:   "the only process seen on this local address and port around that time",
 	attrib.RuleLate:       "both addresses and ports, within the connection's life, but not when it opened",
 	attrib.RuleRunnerUp:   "it fits, but another's record lies too near to be ruled out",
+	attrib.RuleGoesOn:     "the connection went on after a silence: same endpoints, no new SYN",
 	attrib.RuleSeveral:    "several processes fit",
 	attrib.RuleNoClock:    "both addresses and ports, but the clocks can't be compared",
 	attrib.RuleFaint:      "ports alone",
