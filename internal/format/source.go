@@ -271,7 +271,7 @@ func openFile(name string) (*Source, error) {
 func expandZip(name string, f *os.File, size int64) []Input {
 	z, err := zip.NewReader(f, size)
 	if err != nil {
-		return []Input{broken(name, fmt.Errorf("zip: %w", err))}
+		return []Input{broken(name, err)}
 	}
 	var ins []Input
 	for i, m := range z.File {
@@ -293,7 +293,7 @@ func expandZip(name string, f *os.File, size int64) []Input {
 func openMember(archive, full string, i int) (*Source, error) {
 	z, err := zip.OpenReader(archive)
 	if err != nil {
-		return nil, fmt.Errorf("zip: %w", err)
+		return nil, err
 	}
 	s, err := memberSource(z.File[i], full)
 	if err != nil {
@@ -309,7 +309,7 @@ func memberSource(m *zip.File, full string) (*Source, error) {
 	}
 	r, err := m.Open()
 	if err != nil {
-		return nil, fmt.Errorf("zip: %w", err)
+		return nil, err
 	}
 	s, err := NewSource(full, r, -1)
 	if err != nil {
