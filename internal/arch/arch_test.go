@@ -25,6 +25,7 @@ var floors = map[string]int{
 	"internal/format/list":       2,
 	"internal/format/pcap":       2,
 	"internal/format/procmon":    2,
+	"internal/format/saved":      2,
 	"internal/format/winevent":   2,
 	"internal/format/zeek":       2,
 	"internal/attrib":            2,

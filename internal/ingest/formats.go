@@ -5,6 +5,7 @@ import (
 	"culprit/internal/format/list"
 	"culprit/internal/format/pcap"
 	"culprit/internal/format/procmon"
+	"culprit/internal/format/saved"
 	"culprit/internal/format/winevent"
 	"culprit/internal/format/zeek"
 )
@@ -17,5 +18,8 @@ var Formats = []*format.Format{
 	pcap.PCAPNG,
 	winevent.JSON,
 	zeek.Log,
+	saved.TCPView,
+	saved.PacketList,
+	saved.Stack,
 	list.Format,
 }
