@@ -32,6 +32,7 @@ type Format struct {
 // everything.
 type Options struct {
 	Fields    event.Set // fields the caller looks at; a reader may put others too
+	Display   bool      // text as the recording tool itself shows it, its known errors and blanks included, not as it truly is
 	RolesOnly bool      // leave out events without event.Role, with Batch.Skip; a reader that gains nothing by it may ignore it
 }
 
