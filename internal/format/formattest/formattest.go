@@ -131,6 +131,7 @@ func Run(t *testing.T, f *format.Format) {
 			}
 			pieces(t, f, filepath.Base(name), data, whole)
 			rolesOnly(t, f, filepath.Base(name), data, whole)
+			fields(t, f, filepath.Base(name), data)
 			Cut(t, f, data)
 		})
 	}
@@ -195,6 +196,48 @@ func rolesOnly(t *testing.T, f *format.Format, name string, data []byte, whole O
 	if n := len(got.Lines) + got.Skipped; n != len(whole.Lines) {
 		t.Errorf("RolesOnly accounts for %d events, want %d", n, len(whole.Lines))
 	}
+}
+
+// fields asks for one field after the other: each must be what it is among all.
+func fields(t *testing.T, f *format.Format, name string, data []byte) {
+	t.Helper()
+	used, _ := column(t, f, name, data, format.Options{}, 0)
+	for field := range used {
+		_, want := column(t, f, name, data, format.Options{}, field)
+		if _, got := column(t, f, name, data, format.Options{Fields: event.SetOf(field)}, field); got != want {
+			t.Errorf("%v asked for alone differs: %s", field, firstDifference(got, want))
+		}
+	}
+}
+
+// column gives the fields that some event has, and the values of one, a line an event.
+func column(t *testing.T, f *format.Format, name string, data []byte, o format.Options, field event.Field) (used map[event.Field]bool, values string) {
+	t.Helper()
+	src, err := format.NewSource(name, bytes.NewReader(data), -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	r, err := f.Open(src, o)
+	if err != nil {
+		return nil, ""
+	}
+	used = map[event.Field]bool{}
+	b := new(event.Batch)
+	var s []byte
+	for err = error(nil); err == nil; {
+		b.Reset()
+		err = r.Read(b)
+		for _, u := range b.Used() {
+			used[u] = true
+		}
+		for i := range b.Len {
+			if field != 0 {
+				s = append(b.AppendValue(s, field, i), '\n')
+			}
+		}
+	}
+	return used, string(s)
 }
 
 // Cut reads prefixes of data: each must end, without a panic, having said so if anything is missing.
