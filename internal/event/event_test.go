@@ -44,6 +44,24 @@ func TestBatch(t *testing.T) {
 	}
 }
 
+func TestRepeat(t *testing.T) {
+	b := new(Batch)
+	fields := []Field{ProcessName, ProcessPID, SourceIP, DNSAnswersData, UserName}
+	b.Next()
+	b.PutText(ProcessName, "a.exe")
+	b.PutInt(ProcessPID, 7)
+	b.PutAddr(SourceIP, netip.IPv6Loopback())
+	b.AddText(DNSAnswersData, "x")
+	b.PutText(FileName, "not repeated")
+	b.Next()
+	b.Repeat(0, fields)
+	b.PutText(FileName, "own")
+	want := `{"dns":{"answers":{"data":["x"]}},"file":{"name":"own"},"process":{"name":"a.exe","pid":7},"source":{"ip":"::1"}}`
+	if got := string(b.AppendJSON(nil, 1)); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestJSONIsJSON(t *testing.T) {
 	b := new(Batch)
 	b.Next()
@@ -137,6 +155,32 @@ func BenchmarkPut(b *testing.B) {
 		batch.PutTime(Timestamp, 1)
 		batch.PutStr(ProcessName, v)
 		batch.PutInt(ProcessPID, 4)
+		n++
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
+}
+
+func BenchmarkRepeat(b *testing.B) {
+	batch := new(Batch)
+	fields := []Field{ProcessName, ProcessPID, ProcessExecutable, ProcessCommandLine, UserName, UserDomain}
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		if batch.Full() {
+			batch.Reset()
+		}
+		batch.Next()
+		if batch.Len > 1 {
+			batch.Repeat(0, fields)
+		} else {
+			for _, f := range fields {
+				if f.Type() == Long {
+					batch.PutInt(f, 4)
+				} else {
+					batch.PutText(f, "C:\\Windows\\System32\\svchost.exe")
+				}
+			}
+		}
 		n++
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
