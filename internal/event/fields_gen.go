@@ -116,6 +116,7 @@ const (
 	ProcmonAuthenticationID                           // procmon.authentication_id
 	ProcmonVirtualized                                // procmon.virtualized
 	ProcmonOperation                                  // procmon.operation
+	ProcmonStack                                      // procmon.stack
 	ProcmonDetailDesiredAccess                        // procmon.detail.desired_access
 	ProcmonDetailGrantedAccess                        // procmon.detail.granted_access
 	ProcmonDetailDisposition                          // procmon.detail.disposition
@@ -386,6 +387,7 @@ var infos = [NumFields]Info{
 	{"procmon.authentication_id", Keyword, "Logon session.", "Procmon"},
 	{"procmon.virtualized", Keyword, "UAC virtualisation.", "Procmon"},
 	{"procmon.operation", Keyword, "Operation as Procmon wrote it, where event.action has its usual name instead: IRP_MJ_CREATE for CreateFile.", "Procmon"},
+	{"procmon.stack", Keywords, "Stack, innermost frame first: ntdll.dll + 0x9c0a4, or with symbols ntoskrnl.exe!IofCallDriver + 0x59.", "Procmon"},
 	{"procmon.detail.desired_access", Keyword, "Access asked for: of a file or a registry key.", "Procmon Detail"},
 	{"procmon.detail.granted_access", Keyword, "Access given where Maximum Allowed was asked for.", "Procmon Detail"},
 	{"procmon.detail.disposition", Keyword, "What opening was to do: Open, Create, OpenIf, ...; what it did to a registry key: REG_CREATED_NEW_KEY, ...", "Procmon Detail"},

@@ -164,7 +164,8 @@ type csvReader struct {
 
 	times timeline
 	dates calendar
-	clock int64 // the row's time since midnight
+	clock int64                   // the row's time since midnight
+	toUTC func(local int64) int64 // set where the zone is known, as an XML's may be
 	nets  netPaths
 
 	lastName []byte // the operation looked up last

@@ -203,7 +203,11 @@ func (r *csvReader) event(b *event.Batch, line, off int64) string {
 	b.Next()
 	b.PutInt(event.Record, line)
 	b.PutInt(event.LogOffset, off)
-	b.PutText(event.TimeBasis, r.basis)
+	if r.toUTC != nil {
+		b.PutText(event.TimeBasis, event.BasisUTC)
+	} else {
+		b.PutText(event.TimeBasis, r.basis)
+	}
 	if timed {
 		b.PutTime(event.Timestamp, t)
 	}
@@ -222,8 +226,17 @@ func (r *csvReader) event(b *event.Batch, line, off int64) string {
 	return bad
 }
 
-// time gives the row's time, if the file has times. The first row settles what the file's times are.
+// time gives the row's time, if the file has times.
 func (r *csvReader) time() (ns int64, timed bool, bad string) {
+	ns, timed, bad = r.localTime()
+	if timed && r.toUTC != nil {
+		ns = r.toUTC(ns)
+	}
+	return ns, timed, bad
+}
+
+// localTime gives the row's time as written. The first row settles what the file's times are.
+func (r *csvReader) localTime() (ns int64, timed bool, bad string) {
 	var clockCell, dateCell []byte
 	if i := r.at[colTime]; i >= 0 {
 		c := r.rows.cells[i]
