@@ -44,6 +44,8 @@ type Batch struct {
 	nameIDs map[string]int
 	bytes   int
 	seen    bool
+	order   []*placed // the used fields as JSON wants them, found when ordered of them were used
+	ordered int
 }
 
 // Bad is a record that could not be used, or only in part.
@@ -81,6 +83,7 @@ func (b *Batch) Reset() {
 	}
 	b.Len, b.bytes, b.Skipped, b.Packets, b.BadMore = 0, 0, 0, 0, 0
 	b.First, b.Last, b.seen = 0, 0, false
+	b.order, b.ordered = b.order[:0], 0
 	b.Bad, b.Notes = b.Bad[:0], b.Notes[:0]
 }
 

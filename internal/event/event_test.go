@@ -185,3 +185,25 @@ func BenchmarkRepeat(b *testing.B) {
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
 }
+
+func BenchmarkAppendJSON(b *testing.B) {
+	batch := new(Batch)
+	batch.Source = "Duo-ProcMon.PML"
+	batch.Next()
+	for f := Field(1); f < NumFields; f += 4 {
+		switch f.Type() {
+		case Keyword:
+			batch.PutText(f, `C:\Windows\System32\svchost.exe`)
+		case Long, Date:
+			batch.PutInt(f, 1659703800000000000)
+		case IP:
+			batch.PutAddr(f, netip.IPv6Loopback())
+		}
+	}
+	var out []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		out = batch.AppendJSON(out[:0], 0)
+	}
+	b.SetBytes(int64(len(out)))
+}

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// A placed field is a field with the way to it through the objects of a document.
+// A placed field is a field with the way to it through the objects of a document, the steps as JSON keys: `"process":`.
 type placed struct {
 	f    Field
 	path []string
@@ -30,6 +30,11 @@ var nesting = func() []placed {
 		order = append(order, placed{f, path})
 	}
 	slices.SortFunc(order, func(a, b placed) int { return slices.Compare(a.path, b.path) })
+	for _, p := range order {
+		for i, step := range p.path {
+			p.path[i] = string(AppendQuoted(nil, step)) + ":"
+		}
+	}
 	return order
 }()
 
@@ -38,8 +43,8 @@ var nesting = func() []placed {
 func (b *Batch) AppendJSON(dst []byte, i int) []byte {
 	dst = append(dst, '{')
 	var open []string // names of the objects begun
-	for _, n := range nesting {
-		if n.f != LogFilePath && !b.cols[n.f].Valid(i) || n.f == LogFilePath && b.Source == "" {
+	for _, n := range b.nested() {
+		if n.f != LogFilePath && !b.cols[n.f].Valid(i) {
 			continue
 		}
 		parents := n.path[:len(n.path)-1]
@@ -51,12 +56,12 @@ func (b *Batch) AppendJSON(dst []byte, i int) []byte {
 			dst = append(dst, '}')
 		}
 		for _, p := range parents[same:] {
-			dst = AppendQuoted(comma(dst), p)
-			dst = append(dst, ':', '{')
+			dst = append(comma(dst), p...)
+			dst = append(dst, '{')
 		}
 		open = parents
-		dst = AppendQuoted(comma(dst), n.path[len(n.path)-1])
-		dst = b.AppendValue(append(dst, ':'), n.f, i)
+		dst = append(comma(dst), n.path[len(n.path)-1]...)
+		dst = b.AppendValue(dst, n.f, i)
 	}
 	for range open {
 		dst = append(dst, '}')
@@ -66,6 +71,20 @@ func (b *Batch) AppendJSON(dst []byte, i int) []byte {
 		dst = AppendQuoted(append(dst, ':'), string(v))
 	}
 	return append(dst, '}')
+}
+
+// nested gives the fields that some event of the batch has, in the order of nesting.
+func (b *Batch) nested() []*placed {
+	if len(b.order) > 0 && b.ordered == len(b.used) {
+		return b.order
+	}
+	b.order, b.ordered = b.order[:0], len(b.used)
+	for i := range nesting {
+		if f := nesting[i].f; f == LogFilePath && b.Source != "" || b.cols[f] != nil && b.cols[f].used {
+			b.order = append(b.order, &nesting[i])
+		}
+	}
+	return b.order
 }
 
 func comma(dst []byte) []byte {
@@ -114,7 +133,29 @@ func (b *Batch) AppendValue(dst []byte, f Field, i int) []byte {
 
 // AppendTime appends a time given in nanoseconds since 1970 UTC as ECS wants it: RFC 3339, nine decimals.
 func AppendTime(dst []byte, ns int64) []byte {
-	return time.Unix(0, ns).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000000Z")
+	t := time.Unix(0, ns).UTC()
+	y, m, d := t.Date()
+	if y < 0 || y > 9999 {
+		return t.AppendFormat(dst, "2006-01-02T15:04:05.000000000Z")
+	}
+	dst = append(appendPadded(dst, y, 4), '-')
+	dst = append(appendPadded(dst, int(m), 2), '-')
+	dst = append(appendPadded(dst, d, 2), 'T')
+	dst = append(appendPadded(dst, t.Hour(), 2), ':')
+	dst = append(appendPadded(dst, t.Minute(), 2), ':')
+	dst = append(appendPadded(dst, t.Second(), 2), '.')
+	return append(appendPadded(dst, t.Nanosecond(), 9), 'Z')
+}
+
+// appendPadded appends a number with leading zeros.
+func appendPadded(dst []byte, v, width int) []byte {
+	from := len(dst)
+	dst = append(dst, "000000000"[:width]...)
+	for i := from + width - 1; i >= from; i-- {
+		dst[i] = byte('0' + v%10)
+		v /= 10
+	}
+	return dst
 }
 
 // AppendQuoted appends s as a JSON string. Bytes that are no UTF-8 become U+FFFD; control characters, also the C1 ones and
@@ -124,11 +165,12 @@ func AppendQuoted[T []byte | string](dst []byte, v T) []byte {
 	s := string(v)
 	dst = append(dst, '"')
 	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
-			dst = append(dst, c)
+		plain := i
+		for i < len(s) && s[i] >= ' ' && s[i] < 0x7f && s[i] != '"' && s[i] != '\\' {
 			i++
-			continue
+		}
+		if dst = append(dst, s[plain:i]...); i == len(s) {
+			break
 		}
 		r, n := utf8.DecodeRuneInString(s[i:])
 		i += n
