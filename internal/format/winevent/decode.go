@@ -36,8 +36,8 @@ func (r *reader) event() {
 		r.turn()
 	}
 	r.b.Next()
-	r.b.PutInt(event.LogOffset, r.in.Offset)
-	r.b.PutInt(event.Record, r.in.Line)
+	r.b.PutInt(event.LogOffset, r.offset)
+	r.b.PutInt(event.Record, r.record)
 	r.putTimes(w)
 	for _, e := range r.ecs {
 		r.putECS(e.f, e.v)
@@ -146,6 +146,9 @@ func (r *reader) when() (w moment) {
 // result is within a second of the truth and steady; what is left of it is for the solved clock. Without EventReceivedTime
 // the zone stays unknown, and that is said.
 func (r *reader) written() (ns int64, basis string, ok bool) {
+	if r.created.ok {
+		return r.created.at, event.BasisUTC, true
+	}
 	if v := r.text(created); v != nil {
 		if ns, zoned, ok := text.Time(v); ok {
 			return ns, basisOf(zoned), true
@@ -381,9 +384,12 @@ func (r *reader) extras() {
 		}
 	}
 	for _, e := range r.rest {
-		name, ok := r.extraName(e)
-		if !ok {
-			continue
+		name := e.full
+		if name == "" {
+			var ok bool
+			if name, ok = r.extraName(e); !ok {
+				continue
+			}
 		}
 		if v := e.v.Text(&r.scratch); len(v) > 0 && string(v) != "-" {
 			r.b.PutExtra(name, v)

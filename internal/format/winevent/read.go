@@ -17,6 +17,12 @@ type reader struct {
 
 	// The event at hand.
 	b       *event.Batch
+	offset  int64 // where it stands in the source
+	record  int64
+	created struct { // when Windows wrote it, from who knows it as a number
+		at int64
+		ok bool
+	}
 	vals    [numSlots]text.Value
 	has     [numSlots]bool
 	loaded  []slot     // in the order they came
@@ -38,14 +44,22 @@ type ecsValue struct {
 type extra struct {
 	name []byte
 	v    text.Value
-	data bool // a value of the event's data, its prefix taken off
+	data bool   // a value of the event's data, its prefix taken off
+	full string // the name to put it under, from who knows it beforehand
 }
 
 // maxNames bounds what a hostile source can make the reader remember.
 const maxNames = 4096
 
 func newReader(r io.Reader, o format.Options) *reader {
-	return &reader{o: o, all: wantsAll(o.Fields), in: text.NewObjects(r), names: make(map[string]string), datasets: make(map[string]string)}
+	d := newDecoder(o)
+	d.in = text.NewObjects(r)
+	return d
+}
+
+// newDecoder gives a reader without a text: who has events in another form loads them with reset and set, and calls event.
+func newDecoder(o format.Options) *reader {
+	return &reader{o: o, all: wantsAll(o.Fields), names: make(map[string]string), datasets: make(map[string]string)}
 }
 
 // Read implements format.Reader.
@@ -60,6 +74,7 @@ func (r *reader) Read(b *event.Batch) error {
 			b.AddBad(r.in.Line, r.in.Offset, bad)
 			continue
 		}
+		r.offset, r.record = r.in.Offset, r.in.Line
 		r.load()
 		if !r.has[eventID] && !r.has[eventCode] || !r.has[logChannel] && !r.has[logProvider] {
 			b.AddBad(r.in.Line, r.in.Offset, "is no Windows event: it has no event ID, or neither channel nor provider")
@@ -70,13 +85,18 @@ func (r *reader) Read(b *event.Batch) error {
 	return nil
 }
 
-// load sorts the members of the object into slots.
-func (r *reader) load() {
+// reset forgets the event before.
+func (r *reader) reset() {
 	for _, s := range r.loaded {
 		r.has[s] = false
 	}
 	r.loaded, r.ecs, r.rest, r.scratch = r.loaded[:0], r.ecs[:0], r.rest[:0], r.scratch[:0]
-	r.flat = false
+	r.flat, r.created.ok = false, false
+}
+
+// load sorts the members of the object into slots.
+func (r *reader) load() {
+	r.reset()
 	for i := range r.in.List {
 		f := &r.in.List[i]
 		if f.Kind == text.Null {
@@ -84,7 +104,7 @@ func (r *reader) load() {
 		}
 		switch t, ok := known[string(f.Name)]; {
 		case !ok:
-			r.rest = append(r.rest, extra{f.Name, f.Value, false})
+			r.rest = append(r.rest, extra{name: f.Name, v: f.Value})
 		case t.drop:
 		case t.slot != noSlot:
 			r.set(t.slot, f.Value)
@@ -152,7 +172,7 @@ func (r *reader) data(name []byte, v text.Value) {
 		r.set(s, v)
 		return
 	}
-	r.rest = append(r.rest, extra{name, v, true})
+	r.rest = append(r.rest, extra{name: name, v: v, data: true})
 }
 
 // entities takes the five named entities of XML out of v.
