@@ -96,6 +96,7 @@ type reader struct {
 	end     error            // why there are no more frames; nil while there are
 	links   map[uint16]int64 // frames of link types we can't read
 	notIP   int64
+	cut     int64 // packets of which only a part was captured
 	scratch []byte
 }
 
@@ -162,6 +163,9 @@ func (r *reader) notes(b *event.Batch) {
 		b.Note("more than " + commas(int64(r.table.limit)) + " flows at once: " + commas(r.table.evicted) +
 			" of them were ended early, their later packets are flows of their own")
 	}
+	if r.cut > 0 {
+		b.Note(commas(r.cut) + " of " + commas(r.f.num) + " packets were cut when captured (snaplen): names in them can be missing")
+	}
 	if r.notIP > 0 && r.notIP == r.f.num {
 		b.Note("none of its " + commas(r.notIP) + " packets is IP")
 	}
@@ -170,6 +174,9 @@ func (r *reader) notes(b *event.Batch) {
 // packet counts the frame to its flow and looks for names in it.
 func (r *reader) packet(b *event.Batch) {
 	f, p := &r.f, &r.p
+	if f.orig > len(f.data) {
+		r.cut++
+	}
 	switch why := p.decode(f); why {
 	case decoded:
 	case notIP:
