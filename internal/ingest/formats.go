@@ -14,6 +14,7 @@ import (
 var Formats = []*format.Format{
 	procmon.PML,
 	procmon.CSV,
+	procmon.XML,
 	pcap.PCAP,
 	pcap.PCAPNG,
 	winevent.JSON,
