@@ -28,6 +28,7 @@ const (
 	nearUTC       = 2 * time.Second        // two UTC clocks this close are believed with less support
 	minWindow     = time.Second            // slack around a flow's life, at least
 	nearWindow    = 250 * time.Millisecond // how far a record may lie from where it must be to prove anything, at least
+	sameWindow    = time.Millisecond       // how far apart the interfaces of one capture may be
 	zoneTolerance = 3 * time.Minute        // an offset this close to a quarter hour is a zone
 )
 
@@ -38,6 +39,7 @@ type clock struct {
 	ok      bool   // solved or given; else nothing is known
 	offset  int64  // ns at base
 	anchors []pair // of a clock that wanders, in order of time; nil for a straight one
+	same    bool   // it is the capture's own clock
 }
 
 // noFlow stands for no flow where a clock is read for none in particular.
@@ -51,6 +53,9 @@ func (c *clock) on(t int64, flow int32) int64 {
 
 // read is on, and how far off it may be.
 func (c *clock) read(t int64, flow int32) (on, slack int64) {
+	if c.same {
+		return t, int64(sameWindow)
+	}
 	if c.anchors != nil {
 		return c.between(t, flow)
 	}
@@ -78,6 +83,10 @@ func (s *solver) solveClocks() {
 				continue
 			}
 			k := clockKey{int32(src), int32(d)}
+			if dom := &s.domains[d]; dom.packets && dom.source == int32(src) {
+				s.clocks[k] = sameClock()
+				continue
+			}
 			c := s.solveClock(int32(d), byCapture[int32(src)])
 			c.Capture = s.sources[src].path
 			s.clocks[k] = c
@@ -85,6 +94,9 @@ func (s *solver) solveClocks() {
 		}
 	}
 }
+
+// sameClock is the clock of what a capture says of its own packets: nothing need be solved.
+func sameClock() *clock { return &clock{ok: true, same: true} }
 
 // pairs gives the pairs of a domain's evidence with the flows of each capture, by how strong their key is.
 func (s *solver) pairs(d int32) map[int32]*pairsBy {

@@ -21,7 +21,7 @@ var Fields = event.SetOf(event.Timestamp, event.TimeBasis, event.Role, event.Rec
 	event.DestinationIP, event.DestinationPort, event.DestinationDomain, event.DestinationPackets, event.DestinationBytes,
 	event.NetworkTransport, event.NetworkDirection, event.NetworkBytes, event.NetworkCommunityID,
 	event.FlowState, event.FlowInitiator, event.FlowISN, event.FlowPacketFirst, event.FlowPacketLast, event.FlowPayloadSource, event.FlowPayloadDestination,
-	event.NameValue, event.NameIP, event.NameFrom)
+	event.NameValue, event.NameIP, event.NameFrom, event.Hint)
 
 // An Index gathers what Solve needs. Add and Zone may be called from several goroutines at once; Solve ends it.
 type Index struct {
@@ -60,6 +60,7 @@ type source struct {
 type domainKey struct {
 	source, host, provider int32
 	network                bool
+	packets                bool // a capture's word on its own packets: its flows have the same clock
 }
 
 type domain struct {
@@ -88,6 +89,7 @@ type evidence struct {
 	proto         int32
 	role          role
 	ingress       bool
+	weak          bool // a capture's guess: it never proves anything
 }
 
 type role uint8
@@ -180,12 +182,15 @@ func (x *Index) addEvent(b *event.Batch, i int, src int32, kind []byte) {
 func (x *Index) addEvidence(b *event.Batch, i int, src int32, r role) {
 	p := x.process(b, i, src, false)
 	host := x.procs[p].host
-	dom := x.domain(domainKey{src, host, x.intern(b.Str(event.EventProvider, i)), true}, b, i)
+	dom := x.domain(domainKey{src, host, x.intern(b.Str(event.EventProvider, i)), true, b.Has(event.Hint, i)}, b, i)
 	e := evidence{
 		time: b.Int(event.Timestamp, i), record: b.Int(event.Record, i), length: -1, proc: p, domain: dom,
 		local: x.endpoint(b, i, event.SourceIP, event.SourcePort, event.SourceDomain), remote: x.endpoint(b, i, event.DestinationIP, event.DestinationPort, event.DestinationDomain),
 		action: x.intern(b.Str(event.EventAction, i)), proto: x.intern(b.Str(event.NetworkTransport, i)), role: r,
 		ingress: string(b.Str(event.NetworkDirection, i)) == "ingress",
+	}
+	if h := b.Str(event.Hint, i); len(h) > 0 && string(h) != "owner" {
+		e.weak = true
 	}
 	if e.ingress {
 		e.local, e.remote = e.remote, e.local

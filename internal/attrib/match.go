@@ -98,6 +98,10 @@ func (s *solver) voteIn(id int32, shares []share) {
 }
 
 func (s *solver) cast(sh share, v vote) {
+	if s.evidence[v.evidence].weak {
+		s.guesses[sh.flow][sh.end] = append(s.guesses[sh.flow][sh.end], v)
+		return
+	}
 	s.votes[sh.flow][sh.end] = append(s.votes[sh.flow][sh.end], v)
 }
 
@@ -140,6 +144,9 @@ func (s *solver) decide() {
 			}
 			if c.Level == Unknown {
 				s.goesOn(f, end, before, &c)
+			}
+			if c.Level == Unknown {
+				s.guess(f, s.guesses[i][end], &c)
 			}
 			if c.Level == Unknown {
 				s.explain(f, end, &c)
@@ -222,6 +229,20 @@ func (s *solver) judge(flow int32, end int, owners map[socket][]int32) Culprit {
 	return c
 }
 
+// guess names whom the capture itself guesses, where nothing better is known.
+func (s *solver) guess(f *flow, votes []vote, c *Culprit) {
+	if len(votes) == 0 {
+		return
+	}
+	suspects := s.suspects(votes)
+	best := &suspects[0]
+	*c = Culprit{Level: Possible, Rule: RuleGuess, Process: s.processOf(best), Count: len(best.votes), Why: s.why(f, best.votes)}
+	c.Reason = "the capture names it for these packets, which is a guess: the writer noted who ran just then, or not at which end it was"
+	if len(suspects) > 1 {
+		c.Candidates = s.candidates(f, suspects)
+	}
+}
+
 // several decides between processes that all have votes.
 func (s *solver) several(f *flow, suspects []suspect, c Culprit) Culprit {
 	c.Candidates = s.candidates(f, suspects)
@@ -280,7 +301,11 @@ func (s *solver) sameProcess(a, b int32) bool {
 		return true
 	}
 	p, q := &s.procs[a], &s.procs[b]
-	return p.PID != 0 && p.PID == q.PID && string(hostKey([]byte(p.Host))) == string(hostKey([]byte(q.Host))) &&
+	if p.PID == 0 || p.PID != q.PID {
+		return false
+	}
+	// A capture that names processes doesn't name its host, a Procmon recording neither.
+	return (p.Host == "" || q.Host == "" || string(hostKey([]byte(p.Host))) == string(hostKey([]byte(q.Host)))) &&
 		(p.Name == "" || q.Name == "" || strings.EqualFold(p.Name, q.Name))
 }
 
@@ -412,7 +437,7 @@ func (s *solver) owners() map[socket][]int32 {
 	m := map[socket][]int32{}
 	for d := range s.domains {
 		for _, id := range s.domains[d].evidence {
-			if e := &s.evidence[id]; e.local.port >= 0 {
+			if e := &s.evidence[id]; e.local.port >= 0 && !e.weak {
 				k := s.socketOf(e)
 				m[k] = append(m[k], id)
 			}

@@ -16,7 +16,7 @@ func (s *solver) result() Result {
 	}
 	for src := range s.sources {
 		for d := range s.domains {
-			if c := s.clocks[clockKey{int32(src), int32(d)}]; c != nil && len(s.domains[d].evidence) > 0 && (c.ok || c.Pairs > 0) {
+			if c := s.clocks[clockKey{int32(src), int32(d)}]; c != nil && !c.same && len(s.domains[d].evidence) > 0 && (c.ok || c.Pairs > 0) {
 				r.Clocks = append(r.Clocks, c.Clock)
 			}
 		}

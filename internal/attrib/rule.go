@@ -18,6 +18,7 @@ const (
 	RuleSeveral = "C1" // possible: several processes fit
 	RuleNoClock = "C2" // possible: both addresses and ports, but the clocks can't be compared
 	RuleFaint   = "C3" // possible: ports alone, on a clock that is not sure or beside the flow's life
+	RuleGuess   = "C4" // possible: the capture's own guess: the thread that ran as its packets passed, or an end that is not proved
 
 	RuleNoHost     = "U1" // unknown: no host recording was given
 	RuleOutside    = "U2" // unknown: the host's recording doesn't cover that time

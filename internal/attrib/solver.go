@@ -17,8 +17,9 @@ type solver struct {
 	locals  []map[netip.Addr]int // by domain: the host's own addresses, and how often they were seen
 	clocks  map[clockKey]*clock
 
-	votes [][2][]vote // by flow and end (0 source, 1 destination)
-	voted []bool      // by evidence: some flow took it
+	votes   [][2][]vote // by flow and end (0 source, 1 destination)
+	guesses [][2][]vote // the same of what captures guess: heard when nothing else is known
+	voted   []bool      // by evidence: some flow took it
 }
 
 // A tuple is both ends of a flow in an order of its own, so that both directions give the same.
@@ -44,7 +45,7 @@ func portsOf(proto, a, b int32) ports { return ports{proto, min(a, b), max(a, b)
 func newSolver(x *Index) *solver {
 	s := &solver{
 		Index: x, byTuple: map[tuple][]int32{}, byPorts: map[ports][]int32{}, clocks: map[clockKey]*clock{},
-		votes: make([][2][]vote, len(x.flows)), voted: make([]bool, len(x.evidence)),
+		votes: make([][2][]vote, len(x.flows)), guesses: make([][2][]vote, len(x.flows)), voted: make([]bool, len(x.evidence)),
 	}
 	s.procOf, s.procs = x.resolve()
 	for i := range x.flows {

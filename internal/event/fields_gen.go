@@ -239,6 +239,7 @@ const (
 	ProcmonDetailSndwinscale                          // procmon.detail.sndwinscale
 	ProcmonDetailSeqnum                               // procmon.detail.seqnum
 	ProcmonDetailConnid                               // procmon.detail.connid
+	ProcmonDetailOperation                            // procmon.detail.operation
 	ProcmonDetailEntries                              // procmon.detail.entries
 	ZeekSessionID                                     // zeek.session_id
 	ZeekConnectionState                               // zeek.connection.state
@@ -251,6 +252,8 @@ const (
 	FlowLengths                                       // culprit.flow.lengths
 	FlowPayloadSource                                 // culprit.flow.payload.source
 	FlowPayloadDestination                            // culprit.flow.payload.destination
+	FlowTunnel                                        // culprit.flow.tunnel
+	Hint                                              // culprit.hint
 	NameValue                                         // culprit.name.value
 	NameIP                                            // culprit.name.ip
 	NameFrom                                          // culprit.name.from
@@ -510,6 +513,7 @@ var infos = [NumFields]Info{
 	{"procmon.detail.sndwinscale", Long, "Scale of the send window.", "Procmon Detail"},
 	{"procmon.detail.seqnum", Long, "Sequence number; 0 in recordings.", "Procmon Detail"},
 	{"procmon.detail.connid", Long, "Connection ID; 0 in recordings.", "Procmon Detail"},
+	{"procmon.detail.operation", Keyword, "Whether reading or writing was to be possible: Read, Write.", "Procmon Detail"},
 	{"procmon.detail.entries", Keywords, "Names that listing a directory or a file's streams gave, in order; Detail has them under numbers.", "Procmon Detail"},
 	{"zeek.session_id", Keyword, "Zeek's uid.", "Zeek"},
 	{"zeek.connection.state", Keyword, "conn_state.", "Zeek"},
@@ -522,6 +526,8 @@ var infos = [NumFields]Info{
 	{"culprit.flow.lengths", Longs, "Payload lengths of the first packets that carry any: positive from the source, negative from the destination.", "Flows"},
 	{"culprit.flow.payload.source", Long, "Payload bytes the source sent (retransmissions included).", "Flows"},
 	{"culprit.flow.payload.destination", Long, "Payload bytes the destination sent.", "Flows"},
+	{"culprit.flow.tunnel", Keyword, "The tunnels its packets were found in, outermost first: gre, ip, teredo, ayiya, vxlan, geneve, gtp.", "Flows"},
+	{"culprit.hint", Keyword, "How a capture knows a process it names for its own packets: owner (of the socket), either (the owner, at an end that is not proved), thread (whoever ran just then).", "Flows"},
 	{"culprit.name.value", Keyword, "A name that stood for addresses.", "Names"},
 	{"culprit.name.ip", IPs, "Those addresses.", "Names"},
 	{"culprit.name.from", Keyword, "Who says so: dns, ptr, mdns, llmnr, sni, http, nrb, procmon, sysmon, hosts.", "Names"},

@@ -54,8 +54,8 @@ var PCAPNG = &format.Format{
 }
 
 const (
-	// headroom is how many events one packet can add at most: names, requests that were pending, and a flow.
-	headroom = maxNames + 8
+	// headroom is how many events one packet can add at most: names, requests that were pending, a flow and its processes.
+	headroom = maxNames + 8 + 2*maxPerEnd
 	// burst is how many packets one Read takes at most, so that progress can be shown between.
 	burst = 1 << 16
 	// maxFrame is the largest packet taken for one: a larger length is damage. Linux aggregates up to 512 KiB.
@@ -70,6 +70,10 @@ type frame struct {
 	data []byte
 	orig int // its length on the wire
 	link uint16
+
+	owner  int32 // process the capture names for it: 1 + index in owners.list, 0 none
+	way    uint8 // wayIn, wayOut
+	shared bool  // of an interface where packets are passed on
 }
 
 // A capture gives frames in order. next fills f, or leaves f.data nil when it read something else; bad records go to b.
@@ -81,14 +85,15 @@ type capture interface {
 
 // reader builds flows and names from the frames of a capture.
 type reader struct {
-	o     format.Options
-	in    capture
-	f     frame
-	p     packet
-	table *table
-	frags fragments
-	sniff sniffer
-	dns   dnsMessage
+	o      format.Options
+	in     capture
+	f      frame
+	p      packet
+	table  *table
+	frags  fragments
+	sniff  sniffer
+	dns    dnsMessage
+	owners owners
 
 	untimed bool             // no frame had a time yet
 	hosts   hostNames        // a pcapng's own names, not given yet
@@ -101,7 +106,7 @@ type reader struct {
 }
 
 func newReader(o format.Options) *reader {
-	return &reader{o: o, table: newTable(maxFlows), frags: newFragments(), sniff: newSniffer(), links: map[uint16]int64{}}
+	return &reader{o: o, table: newTable(maxFlows), frags: newFragments(), sniff: newSniffer(), owners: newOwners(), links: map[uint16]int64{}}
 }
 
 // Read implements format.Reader.
@@ -113,7 +118,7 @@ func (r *reader) Read(b *event.Batch) error {
 		if r.end != nil {
 			return r.end
 		}
-		r.f.data = nil
+		r.f.data, r.f.owner, r.f.way, r.f.shared = nil, 0, wayUnknown, false
 		if err := r.in.next(b, &r.f); err != nil {
 			r.finish(b, err)
 			continue
@@ -139,6 +144,7 @@ func (r *reader) drain(b *event.Batch) bool {
 		slot := r.ready[n]
 		r.endSniff(b, slot)
 		r.putFlow(b, r.table.flow(slot))
+		r.putOwners(b, slot, r.table.flow(slot))
 		r.table.free(slot)
 	}
 	if n > 0 {
@@ -163,6 +169,7 @@ func (r *reader) notes(b *event.Batch) {
 		b.Note("more than " + commas(int64(r.table.limit)) + " flows at once: " + commas(r.table.evicted) +
 			" of them were ended early, their later packets are flows of their own")
 	}
+	r.owners.notes(b)
 	if r.cut > 0 {
 		b.Note(commas(r.cut) + " of " + commas(r.f.num) + " packets were cut when captured (snaplen): names in them can be missing")
 	}
@@ -174,8 +181,8 @@ func (r *reader) notes(b *event.Batch) {
 // packet counts the frame to its flow and looks for names in it.
 func (r *reader) packet(b *event.Batch) {
 	f, p := &r.f, &r.p
-	if f.orig > len(f.data) {
-		r.cut++
+	if f.link == linkPKTAP || f.link == linkPKTAP2 {
+		r.pktap()
 	}
 	switch why := p.decode(f); why {
 	case decoded:
@@ -194,6 +201,9 @@ func (r *reader) packet(b *event.Batch) {
 		r.frags.place(p, f.time)
 	}
 	slot, fl, dir := r.count(f, p)
+	if f.owner != 0 {
+		r.hint(slot, fl, dir)
+	}
 	if len(p.payload) > 0 && p.frag != laterFragment {
 		r.look(b, slot, fl, dir)
 	}
@@ -228,7 +238,7 @@ func matchNG(head []byte) bool {
 func openNG(src *format.Source, o format.Options) (format.Reader, error) {
 	r := newReader(o)
 	r.untimed = true
-	r.in = &ng{in: newInput(src.Stream()), r: r}
+	r.in = &ng{in: newInput(src.Stream()), r: r, byPID: map[uint32]int32{}}
 	return r, nil
 }
 

@@ -69,6 +69,8 @@ func samples() map[string][]byte {
 		"pcap/snaplen-tso.pcap":  lengthsSample(),
 		"pcapng/sections.pcapng": sectionsSample(),
 		"pcapng/blocks.pcapng":   blocksSample(),
+		"pcapng/owners.pcapng":   ownersSample(),
+		"pcap/link-pktap.pcap":   pktapSample(),
 	}
 	for name, link := range map[string]uint32{"null": linkNull, "loop": linkLoop, "raw": linkRaw, "raw12": linkRaw12, "ipv4": linkIPv4, "cooked": linkCooked, "cooked2": linkCooked2, "vlan": linkEthernet} {
 		m["pcap/link-"+name+".pcap"] = writePCAP(little, magicMicro, link, timed(0, linker(name), conversation(client, server, 1000, 2000, "hello")...)...)

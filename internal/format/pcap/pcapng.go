@@ -20,6 +20,9 @@ const (
 	blockNames     = 4
 	blockStats     = 5
 	blockEnhanced  = 6
+	blockCustom    = 0xbad
+	blockCustom2   = 0x40000bad // not to be copied to another file
+	blockProcess   = 0x80000001 // macOS
 
 	// maxBlock is the largest block that is looked at; larger ones are passed over. Only name and unknown blocks come near.
 	maxBlock = 2 << 20
@@ -35,9 +38,14 @@ type ng struct {
 	ifs    []ngInterface
 	n      int64 // packets so far
 	time   int64 // of the last packet that had one
+	lastIf uint32
 	simple int64 // packets that had none
 	drops  int64 // said by packets
 	lost   []lost
+
+	processes []int32          // owners by the number of their process block in the section
+	byPID     map[uint32]int32 // owners of Wireshark's process blocks
+	comments  []byte
 }
 
 // lost is what an interface's statistics say it dropped: the last block counts, they add up themselves.
@@ -52,6 +60,7 @@ type ngInterface struct {
 	snaplen uint32
 	resol   uint8 // if_tsresol
 	offset  int64 // seconds
+	shared  bool  // sharedInterface
 	lost    int   // index in ng.lost, -1 before any statistics
 }
 
@@ -81,7 +90,8 @@ func (c *ng) next(b *event.Batch, f *frame) error {
 			c.bad(b, fmt.Sprintf("section header with magic %x: a pcapng can't be read beyond that", head[8:12]))
 			return io.EOF
 		}
-		c.order, c.ifs = order, c.ifs[:0]
+		c.order, c.ifs, c.processes = order, c.ifs[:0], c.processes[:0]
+		clear(c.byPID)
 	}
 	if c.order == nil {
 		c.bad(b, "it does not begin with a section header")
@@ -188,6 +198,10 @@ func (c *ng) block(b *event.Batch, f *frame, kind uint32, body []byte) {
 		if ok = len(body) >= 12; ok {
 			c.stats(body)
 		}
+	case blockProcess:
+		ok = c.darwinProcess(body)
+	case blockCustom, blockCustom2:
+		c.custom(body)
 	}
 	if !ok {
 		c.bad(b, fmt.Sprintf("block of type %d with %d bytes can't be used", kind, len(body)+12))
@@ -203,6 +217,7 @@ func (c *ng) iface(body []byte) bool {
 		switch {
 		case code == 2:
 			i.name = string(v[:min(len(v), 64)])
+			i.shared = sharedInterface(i.name)
 		case code == 9 && len(v) >= 1:
 			i.resol = v[0]
 		case code == 14 && len(v) >= 8:
@@ -214,10 +229,12 @@ func (c *ng) iface(body []byte) bool {
 }
 
 // options gives the options of a block.
-func (c *ng) options(d []byte) func(yield func(uint16, []byte) bool) {
+func (c *ng) options(d []byte) func(yield func(uint16, []byte) bool) { return options(c.order, d) }
+
+func options(order binary.ByteOrder, d []byte) func(yield func(uint16, []byte) bool) {
 	return func(yield func(uint16, []byte) bool) {
 		for len(d) >= 4 {
-			code, size := c.order.Uint16(d), int(c.order.Uint16(d[2:]))
+			code, size := order.Uint16(d), int(order.Uint16(d[2:]))
 			d = d[4:]
 			if code == 0 || size > len(d) || !yield(code, d[:size]) {
 				return
@@ -233,10 +250,38 @@ func (c *ng) enhanced(b *event.Batch, f *frame, body []byte) {
 		return
 	}
 	rest := body[20+len(f.data):]
-	for code, v := range c.options(rest[min(len(rest), -len(f.data)&3):]) {
-		if code == 4 && len(v) >= 8 {
+	if rest = rest[min(len(rest), -len(f.data)&3):]; len(rest) > 4 {
+		c.packetOptions(f, rest)
+	}
+}
+
+func (c *ng) packetOptions(f *frame, d []byte) {
+	f.shared = c.ifs[c.lastIf].shared
+	c.comments = c.comments[:0]
+	for code, v := range c.options(d) {
+		switch {
+		case code == 1 && mayName(v) && len(c.comments) < 4*maxOwnerText:
+			c.comments = append(append(c.comments, v...), '\n')
+		case code == 2 && len(v) >= 4:
+			if f.way = uint8(c.order.Uint32(v) & 3); f.way == 3 {
+				f.way = wayUnknown
+			}
+		case code == 4 && len(v) >= 8:
 			c.drops += int64(min(c.order.Uint64(v), math.MaxInt32))
+		case code == 8 && len(v) >= 8:
+			if id := c.byPID[c.order.Uint32(v)]; id != 0 {
+				f.owner = id
+			} else {
+				f.owner = c.r.owners.id(owner{provider: "pcapng", pid: int64(c.order.Uint32(v))})
+			}
+		case code == 0x8001 && len(v) >= 4 && f.owner == 0:
+			if n := c.order.Uint32(v); int64(n) < int64(len(c.processes)) {
+				f.owner = c.processes[n]
+			}
 		}
+	}
+	if len(c.comments) > 0 && f.owner == 0 {
+		f.owner = c.r.owners.comment(c.comments)
 	}
 }
 
@@ -259,7 +304,7 @@ func (c *ng) frame(b *event.Batch, f *frame, id uint32, body []byte) {
 		b.AddBad(c.n, f.off, "its time lies outside the years 1677 to 2262")
 		return
 	}
-	c.time, c.r.untimed = t, false
+	c.time, c.r.untimed, c.lastIf = t, false, id
 	f.time, f.link = t, i.link
 	f.data, f.orig = body[20:20+size], max(int(orig), int(size))
 }
