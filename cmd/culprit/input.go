@@ -16,6 +16,15 @@ import (
 // read reads the inputs behind paths into sink and says what went wrong with them. The error is errReported when the answer
 // may be given but the exit status must tell; any other ends the command.
 func (a *app) read(ctx context.Context, paths []string, o ingest.Options, sink func(*event.Batch) error) ([]ingest.Summary, error) {
+	sums, err := a.gather(ctx, paths, o, sink)
+	if err != nil {
+		return sums, err
+	}
+	return sums, a.complain(sums)
+}
+
+// gather reads the inputs behind paths into sink; what went wrong with them stands in the summaries.
+func (a *app) gather(ctx context.Context, paths []string, o ingest.Options, sink func(*event.Batch) error) ([]ingest.Summary, error) {
 	as, err := a.parseAs()
 	if err != nil {
 		return nil, err
@@ -33,10 +42,7 @@ func (a *app) read(ctx context.Context, paths []string, o ingest.Options, sink f
 	o.Progress = p
 	sums, err := ingest.Read(ctx, paths, a.stdin, o, sink)
 	stop()
-	if err != nil {
-		return sums, err
-	}
-	return sums, a.complain(sums)
+	return sums, err
 }
 
 func (a *app) parseAs() (map[string]*format.Format, error) {

@@ -29,6 +29,7 @@ var floors = map[string]int{
 	"internal/format/winevent":   2,
 	"internal/format/zeek":       2,
 	"internal/attrib":            2,
+	"internal/doctor":            3,
 	"internal/ingest":            4,
 	"internal/simulate":          4,
 	"internal/report":            4,

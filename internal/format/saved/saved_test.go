@@ -19,6 +19,7 @@ func FuzzPacketList(f *testing.F) { formattest.Fuzz(f, PacketList) }
 func FuzzStack(f *testing.F)      { formattest.Fuzz(f, Stack) }
 
 func BenchmarkTCPView(b *testing.B) { formattest.Bench(b, TCPView, many(b, "tcpview-csv/plain.csv")) }
+
 func BenchmarkPacketList(b *testing.B) {
 	formattest.Bench(b, PacketList, many(b, "wireshark-csv/relative.csv"))
 }
