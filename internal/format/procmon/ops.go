@@ -25,7 +25,12 @@ const (
 	opLoadImage      = 5
 	opProcessStart   = 7
 
+	opProcessStatistics = 8
+
 	opRegCreateKey = 1
+
+	opThreadProfiling  = 0
+	opProcessProfiling = 1
 
 	opCreateFile       = 20
 	opDirectoryControl = 32

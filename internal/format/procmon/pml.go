@@ -66,6 +66,7 @@ type pmlReader struct {
 	header pmlHeader
 	o      format.Options
 	detail bool // somebody looks at what is in the details of events
+	texts  bool // at their Detail or one of its keys
 	size   int64
 	win    pmlWindow // events and tables
 	table  pmlWindow // the event offset table
@@ -83,6 +84,8 @@ type pmlReader struct {
 	hostOf    map[[16]byte]*pmlHost
 	portNames map[pmlPort][]byte
 
+	begun       bool     // first is set
+	first       uint64   // FILETIME of the first event
 	scan        *pmlScan // set when there is no offset table
 	learnt      int      // processes known only from events
 	learntBytes int
@@ -90,8 +93,11 @@ type pmlReader struct {
 	cutShort    error // why the source ends early
 	early       []event.Bad
 	notes       []string
-	path        []byte // scratch, as is
-	text        []byte
+	accounts    map[string][]byte // names by SID; nil until somebody asks
+	out         []byte            // result blob of the event at hand, dies when the window moves
+	path        []byte            // scratch, as are
+	spare       []byte
+	text        detailWriter
 }
 
 func openPML(src *format.Source, o format.Options) (format.Reader, error) {
@@ -99,7 +105,7 @@ func openPML(src *format.Source, o format.Options) (format.Reader, error) {
 	if file == nil {
 		return nil, err
 	}
-	r := &pmlReader{o: o, size: size, detail: wantsPMLDetails(&o.Fields), cutShort: err, byIndex: map[uint32]*pmlProcess{}}
+	r := &pmlReader{o: o, size: size, detail: wantsPMLDetails(&o.Fields), texts: wantsDetailText(&o.Fields), cutShort: err, byIndex: map[uint32]*pmlProcess{}}
 	r.win.open(file, size)
 	r.table.open(file, size)
 	if err := r.readHeader(); err != nil {

@@ -3,6 +3,7 @@ package procmon
 import (
 	"fmt"
 	"math"
+	"strconv"
 
 	"culprit/internal/event"
 )
@@ -162,8 +163,9 @@ func (r *pmlReader) newcomer(e *pmlEvent, d []byte) uint32 {
 	return e.process
 }
 
-// details gives the details of an event, as far as anybody wants them.
+// details gives the details of an event and in r.out its result blob, as far as anybody wants them.
 func (r *pmlReader) details(e *pmlEvent) (d []byte, bad string) {
+	r.out = nil
 	if e.size == 0 || !r.detail && e.class != classNetwork && e.class != classProcess {
 		return nil, ""
 	}
@@ -171,10 +173,47 @@ func (r *pmlReader) details(e *pmlEvent) (d []byte, bad string) {
 	if e.frames > pmlStackMax || int64(e.size) > recordMax-at {
 		return nil, fmt.Sprintf("it claims a stack of %d frames and %d bytes of details", e.frames, e.size)
 	}
+	if e.result != 0 && r.detail {
+		if d := r.withResult(e, at); d != nil {
+			return d, ""
+		}
+	}
 	if d, ok := r.win.get(e.off+at, int(e.size)); ok {
 		return d, ""
 	}
 	return nil, fmt.Sprintf("the file ends inside it (%d bytes announced, %d present)", at+int64(e.size), max(0, r.size-e.off))
+}
+
+// withResult gives the details with the result blob in r.out; nil when the file doesn't have both. What the window gives
+// dies at its next use, so the two come in one piece where they stand together, and else the details are copied.
+func (r *pmlReader) withResult(e *pmlEvent, at int64) []byte {
+	end, result := at+int64(e.size), int64(e.result)
+	if result >= end && result < end+64 {
+		b, ok := r.win.get(e.off, int(result)+2)
+		if !ok {
+			return nil
+		}
+		n := int(le.Uint16(b[result:]))
+		if b, ok = r.win.get(e.off, int(result)+2+n); !ok {
+			return nil
+		}
+		r.out = b[result+2:]
+		return b[at:end:end]
+	}
+	d, ok := r.win.get(e.off+at, int(e.size))
+	if !ok {
+		return nil
+	}
+	r.spare = append(r.spare[:0], d...)
+	b, ok := r.win.get(e.off+result, 2)
+	if !ok {
+		return nil
+	}
+	if b, ok = r.win.get(e.off+result+2, int(le.Uint16(b))); !ok {
+		return nil
+	}
+	r.out = b
+	return r.spare
 }
 
 // putHeader puts what the fixed part says, and the process.
@@ -183,6 +222,9 @@ func (r *pmlReader) putHeader(b *event.Batch, e *pmlEvent, p *pmlProcess) {
 	b.PutInt(event.LogOffset, e.off)
 	if t, ok := pmlTime(e.filetime); ok {
 		b.PutTime(event.Timestamp, t)
+	}
+	if r.o.Fields.Has(event.ProcmonRelativeTime) {
+		r.putRelative(b, e)
 	}
 	r.putInt(b, event.EventSequence, int64(e.sequence))
 	if e.status != statusPending && e.duration <= math.MaxInt64/100 {
@@ -198,6 +240,30 @@ func (r *pmlReader) putHeader(b *event.Batch, e *pmlEvent, p *pmlProcess) {
 		b.PutText(r.every[i].f, r.every[i].v)
 	}
 	r.putProcess(b, p)
+}
+
+// putRelative puts the time since the first event of the log, 00:00:01.2345678.
+func (r *pmlReader) putRelative(b *event.Batch, e *pmlEvent) {
+	if !r.begun {
+		r.begun, r.first = true, e.filetime
+	}
+	v := e.filetime - r.first
+	sign := ""
+	if int64(v) < 0 { // version 7 writes events out of order
+		sign, v = "-", -v
+	}
+	t := append(r.path[:0], sign...)
+	seconds := v / 1e7
+	if h := seconds / 3600; h < 100 {
+		t = appendTwo(t, h)
+	} else {
+		t = strconv.AppendUint(t, h, 10)
+	}
+	t = appendTwo(append(t, ':'), seconds/60%60)
+	t = appendTwo(append(t, ':'), seconds%60)
+	t = appendFraction(append(t, '.'), v%1e7)
+	b.PutStr(event.ProcmonRelativeTime, t)
+	r.path = t[:0]
 }
 
 var classCategories = [...]string{"", "process", "registry", "file", "process", "network"}

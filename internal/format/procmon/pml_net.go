@@ -72,8 +72,8 @@ func (r *pmlReader) putNet(b *event.Batch, e *pmlEvent, n *pmlNet) {
 		r.path = r.appendEnd(r.path, &n.right, n.tcp)
 		b.PutStr(event.ProcmonPath, r.path)
 	}
-	if r.o.Fields.Has(event.ProcmonDetail) {
-		b.PutStr(event.ProcmonDetail, r.netDetail(n))
+	if r.texts {
+		r.netText(b, n)
 	}
 }
 
@@ -130,18 +130,37 @@ func (r *pmlReader) appendEnd(dst []byte, e *pmlEnd, tcp bool) []byte {
 	return strconv.AppendUint(dst, uint64(e.port), 10)
 }
 
-// netDetail gives the Detail column: the length, then the names and values the event has.
-func (r *pmlReader) netDetail(n *pmlNet) []byte {
-	r.text = strconv.AppendUint(append(r.text[:0], "Length: "...), uint64(n.length), 10)
+// netText writes Detail: the length, then the names and values the event has. Process Monitor puts no commas into these.
+func (r *pmlReader) netText(b *event.Batch, n *pmlNet) {
+	t := &r.text
+	t.b, t.want, t.text = b, &r.o.Fields, t.text[:0]
+	t.plain("Length", event.ProcmonDetailLength, int64(n.length))
 	for d := n.more; ; {
 		name := untilNUL(d)
 		if len(name) == 0 || len(name)+2 > len(d) {
-			return r.text
+			break
 		}
 		d = d[len(name)+2:]
 		value := untilNUL(d)
-		r.text = appendUTF16(append(r.text, ", "...), name)
-		r.text = appendUTF16(append(r.text, ": "...), value)
+		t.text = append(t.text, ", "...)
+		key := len(t.text)
+		t.text = appendUTF16(t.text, name)
+		f := netFields[string(t.text[key:])]
+		t.text = append(t.text, ": "...)
+		at := len(t.text)
+		t.text = appendUTF16(t.text, value)
+		if v, ok := detailNumber(t.text[at:]); ok && f != 0 {
+			t.long(f, v)
+		}
 		d = d[min(len(value)+2, len(d)):]
 	}
+	r.putStr(b, event.ProcmonDetail, t.text)
+}
+
+// netFields are the names that Detail of network events has.
+var netFields = map[string]event.Field{
+	"startime": event.ProcmonDetailStartime, "endtime": event.ProcmonDetailEndtime, "mss": event.ProcmonDetailMss,
+	"sackopt": event.ProcmonDetailSackopt, "tsopt": event.ProcmonDetailTsopt, "wsopt": event.ProcmonDetailWsopt,
+	"rcvwin": event.ProcmonDetailRcvwin, "rcvwinscale": event.ProcmonDetailRcvwinscale,
+	"sndwinscale": event.ProcmonDetailSndwinscale, "seqnum": event.ProcmonDetailSeqnum, "connid": event.ProcmonDetailConnid,
 }

@@ -270,7 +270,9 @@ func (r *pmlReader) processOf(index uint32) *pmlProcess {
 func (r *pmlReader) build(p *pmlProcess) {
 	p.built = true
 	text := func(f event.Field, v []byte) {
-		v = bytes.TrimRight(v, " ") // command lines and version resources often end in blanks
+		if !r.o.Display {
+			v = bytes.TrimRight(v, " ") // command lines and version resources often end in blanks
+		}
 		if len(v) > 0 && r.o.Fields.Has(f) {
 			p.texts = append(p.texts, textField{f, v})
 		}
