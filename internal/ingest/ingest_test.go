@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"culprit/internal/attrib"
 	"culprit/internal/event"
 	"culprit/internal/format"
 )
@@ -124,5 +125,37 @@ func TestAs(t *testing.T) {
 		if f.Doc == "" || len(f.Exts) == 0 {
 			t.Errorf("%s lacks a doc or endings", f.Name)
 		}
+	}
+}
+
+// BenchmarkFile reads the file that CULPRIT_BENCH names into batches: everything in it, and what attribution wants. The scripts
+// in bench/ run it beside other tools.
+func BenchmarkFile(b *testing.B) {
+	name := os.Getenv("CULPRIT_BENCH")
+	if name == "" {
+		b.Skip("CULPRIT_BENCH names no file")
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	path := event.SetOf(event.Timestamp, event.EventAction, event.ProcessName, event.ProcessPID, event.ProcmonPath, event.ProcmonResult)
+	for _, o := range []struct {
+		name string
+		format.Options
+	}{{"all", format.Options{}}, {"path", format.Options{Fields: path}}, {"roles", format.Options{Fields: attrib.Fields, RolesOnly: true}}} {
+		b.Run(o.name, func(b *testing.B) {
+			b.SetBytes(info.Size())
+			b.ReportAllocs()
+			var events int64
+			for b.Loop() {
+				sums, err := Read(context.Background(), []string{name}, nil, Options{Options: o.Options, Serial: true}, func(*event.Batch) error { return nil })
+				if err != nil || sums[0].Err != nil {
+					b.Fatal(err, sums[0].Err)
+				}
+				events += sums[0].Events
+			}
+			b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+		})
 	}
 }
