@@ -287,7 +287,7 @@ var dirNameAt = [...]int{1: 64, 2: 68, 3: 94, 12: 12, 37: 104, 38: 80, 50: 96, 6
 func listText(t *detailWriter, p *fileParams) {
 	number := 0
 	if len(p.tail) >= 2 {
-		if filter, _, _ := lengthText(p.tail); len(filter.raw) > 0 && len(p.out) > 0 {
+		if filter, _, _ := lengthText(p.tail); len(filter.raw) > 0 {
 			t.driver("Filter", event.ProcmonDetailFilter, filter)
 			number++
 		}

@@ -49,10 +49,13 @@ func (r *pmlReader) registryText(t *detailWriter, code uint16, d, tail, out []by
 		t.count("Index", event.ProcmonDetailIndex, int64(le.Uint32(d[8:])))
 		r.valueText(t, le.Uint32(d[12:]), le.Uint32(d[4:]), out, true)
 	case opRegSetValue:
-		length := le.Uint32(d[8:])
+		length, captured := le.Uint32(d[8:]), int(le.Uint16(d[12:]))
 		typeText(t, le.Uint32(d[4:]))
 		t.count("Length", event.ProcmonDetailLength, int64(length))
-		r.dataText(t, le.Uint32(d[4:]), length, tail[:min(int(le.Uint16(d[12:])), len(tail))])
+		r.dataText(t, regData{
+			kind: le.Uint32(d[4:]), size: length, captured: tail[:min(captured, len(tail))],
+			at: r.detailAt + int64(len(d)-len(tail)), shown: captured,
+		})
 	case opRegSetInfoKey:
 		r.setKeyText(t, d, tail)
 	case opRegLoadKey, opRegRenameKey:
@@ -161,7 +164,11 @@ func (r *pmlReader) valueText(t *detailWriter, class, length uint32, out []byte,
 	kind, size := le.Uint32(out[kindAt:]), le.Uint32(out[sizeAt:])
 	typeText(t, kind)
 	t.count("Length", event.ProcmonDetailLength, int64(size))
-	r.dataText(t, kind, size, out[dataAt:])
+	data := regData{kind: kind, size: size, captured: out[dataAt:], at: r.outAt + int64(dataAt), shown: len(out) - dataAt}
+	if class == 1 || class == 3 { // what Process Monitor takes for the data's place: the size of the structure without a name
+		data.shown = len(out) - 24
+	}
+	r.dataText(t, data)
 }
 
 func typeText(t *detailWriter, kind uint32) {
@@ -202,30 +209,87 @@ const (
 	regQWORD    = 11
 )
 
-// dataText writes registry data of size bytes, of which d was captured, with what the memory behind it held.
-func (r *pmlReader) dataText(t *detailWriter, kind, size uint32, d []byte) {
-	if size == 0 {
+// A regData is registry data as far as they were captured.
+type regData struct {
+	kind, size uint32
+	captured   []byte
+	at         int64 // where they stand in the file
+	shown      int   // bytes of them that Process Monitor shows, which can be more than were captured
+}
+
+// dataText writes registry data. Process Monitor reads on behind what was captured where it takes it for longer, and texts
+// to the next NUL wherever that is: into the event that follows in the file.
+func (r *pmlReader) dataText(t *detailWriter, v regData) {
+	if v.size == 0 {
 		return
 	}
-	d = d[:min(int64(size), int64(len(d)))]
+	d := v.captured[:min(int64(v.size), int64(len(v.captured)))]
 	at := t.key("Data")
-	switch kind {
-	case regSZ, regExpandSZ, regLink:
-		t.text = appendUTF16(t.text, untilNUL(d))
-	case regMultiSZ:
-		t.text = appendMultiSZ(t.text, d)
-	case regDWORD:
-		if len(d) >= 4 {
-			t.text = strconv.AppendUint(t.text, uint64(le.Uint32(d)), 10)
-		}
-	case regQWORD:
-		if len(d) >= 8 && !r.o.Display { // Process Monitor shows none
-			t.text = strconv.AppendUint(t.text, le.Uint64(d), 10)
-		}
-	default:
-		t.text = appendBytes(t.text, d)
+	if r.o.Display {
+		r.displayData(t, v)
+	} else {
+		t.text = appendData(t.text, v.kind, d)
 	}
 	t.keep(event.ProcmonDetailData, at)
+}
+
+func appendData(dst []byte, kind uint32, d []byte) []byte {
+	switch kind {
+	case regSZ, regExpandSZ, regLink:
+		return appendUTF16(dst, untilNUL(d))
+	case regMultiSZ:
+		return appendMultiSZ(dst, d)
+	case regDWORD:
+		if len(d) >= 4 {
+			return strconv.AppendUint(dst, uint64(le.Uint32(d)), 10)
+		}
+	case regQWORD:
+		if len(d) >= 8 {
+			return strconv.AppendUint(dst, le.Uint64(d), 10)
+		}
+	default:
+		return appendBytes(dst, d)
+	}
+	return dst
+}
+
+// displayData writes data as Process Monitor shows them. It moves the window.
+func (r *pmlReader) displayData(t *detailWriter, v regData) {
+	size := min(int64(v.size), int64(max(v.shown, 0)))
+	switch v.kind {
+	case regQWORD: // it shows none
+	case regSZ, regExpandSZ, regLink, regMultiSZ:
+		d := v.captured
+		if !endsInNUL(d[:min(size, int64(len(d)))]) {
+			const most = 4 << 10
+			d, _ = r.win.get(v.at, int(min(size+most, max(0, r.size-v.at))))
+		}
+		if v.kind == regMultiSZ {
+			t.text = appendMultiSZ(t.text, untilDone(d, int(size)))
+		} else {
+			t.text = appendUTF16(t.text, untilNUL(d))
+		}
+	default:
+		d := v.captured
+		if size > int64(len(d)) {
+			d, _ = r.win.get(v.at, int(min(size, max(0, r.size-v.at))))
+		}
+		t.text = appendData(t.text, v.kind, d[:min(size, int64(len(d)))])
+	}
+}
+
+func endsInNUL(d []byte) bool {
+	n := len(d)
+	return n >= 2 && n%2 == 0 && d[n-1] == 0 && d[n-2] == 0
+}
+
+// untilDone gives as many texts, each closed by a NUL, as begin in the first size bytes.
+func untilDone(d []byte, size int) []byte {
+	n := 0
+	for n < size && n < len(d) {
+		n += len(untilNUL(d[n:])) + 2
+	}
+	return d[:min(n, len(d))]
 }
 
 func appendMultiSZ(dst, d []byte) []byte {

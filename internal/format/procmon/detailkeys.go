@@ -23,6 +23,7 @@ CreatePipe, CreateMailSlot: Desired Access, Disposition, Options, Attributes, Sh
 ReadFile, WriteFile: Offset, Length, I/O Flags, Priority
 CreateFileMapping: SyncType, PageProtection
 FASTIO_ACQUIRE_FOR_MOD_WRITE: EndingOffset
+FASTIO_CHECK_IF_POSSIBLE: Operation, Offset, Length
 FASTIO_MDL_READ_COMPLETE, FASTIO_MDL_WRITE_COMPLETE: MDL...
 DeviceIoControl, InternalDeviceIoControl, FileSystemControl: Control, Offset, Length, WriteLength, ReadLength
 LockFile: Exclusive, Offset, Length, Key, Fail Immediately

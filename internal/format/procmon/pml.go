@@ -95,6 +95,8 @@ type pmlReader struct {
 	notes       []string
 	accounts    map[string][]byte // names by SID; nil until somebody asks
 	out         []byte            // result blob of the event at hand, dies when the window moves
+	outAt       int64             // where that blob stands
+	detailAt    int64             // and the details
 	path        []byte            // scratch, as are
 	spare       []byte
 	text        detailWriter

@@ -60,11 +60,21 @@ func (r *pmlReader) putDetails(b *event.Batch, e *pmlEvent, op *operation, d []b
 		ok = profilingText(t, e.code, d)
 	}
 	r.putStr(b, event.ProcmonPath, r.path)
+	if r.o.Display { // Process Monitor's CSV has no line ends in its cells but bare CRs
+		replaceByte(t.text, '\n', ';')
+	}
 	r.putStr(b, event.ProcmonDetail, t.text)
 	if !ok {
 		return "its details end too early (" + strconv.Itoa(len(d)) + " bytes)"
 	}
 	return ""
+}
+
+func replaceByte(b []byte, old, with byte) {
+	for i := bytes.IndexByte(b, old); i >= 0; i = bytes.IndexByte(b, old) {
+		b[i] = with
+		b = b[i+1:]
+	}
 }
 
 // fileNameAt is where in a file event's details the length of its path stands.
@@ -217,4 +227,3 @@ func appendSID(dst, d []byte) []byte {
 	}
 	return dst
 }
-

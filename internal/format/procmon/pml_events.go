@@ -165,7 +165,7 @@ func (r *pmlReader) newcomer(e *pmlEvent, d []byte) uint32 {
 
 // details gives the details of an event and in r.out its result blob, as far as anybody wants them.
 func (r *pmlReader) details(e *pmlEvent) (d []byte, bad string) {
-	r.out = nil
+	r.out, r.outAt, r.detailAt = nil, 0, e.off+e.detailsAt(r.header.is64)
 	if e.size == 0 || !r.detail && e.class != classNetwork && e.class != classProcess {
 		return nil, ""
 	}
@@ -188,6 +188,7 @@ func (r *pmlReader) details(e *pmlEvent) (d []byte, bad string) {
 // dies at its next use, so the two come in one piece where they stand together, and else the details are copied.
 func (r *pmlReader) withResult(e *pmlEvent, at int64) []byte {
 	end, result := at+int64(e.size), int64(e.result)
+	r.outAt = e.off + result + 2
 	if result >= end && result < end+64 {
 		b, ok := r.win.get(e.off, int(result)+2)
 		if !ok {
