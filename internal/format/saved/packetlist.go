@@ -50,7 +50,7 @@ var packetColumns = map[string]packetColumn{
 }
 
 func matchPacketList(head []byte) bool {
-	line, _ := firstLine(head)
+	line, _ := text.FirstLine(head)
 	var scratch []byte
 	names, ok := cells(nil, line, &scratch)
 	var has [numPacketColumns]bool
@@ -62,7 +62,7 @@ func matchPacketList(head []byte) bool {
 
 type packetList struct {
 	o       format.Options
-	lines   *lines
+	lines   *text.AnyLines
 	columns []packetColumn
 	names   []string
 	cells   [][]byte
@@ -83,8 +83,8 @@ func openPacketList(src *format.Source, o format.Options) (format.Reader, error)
 	if err != nil {
 		return nil, err
 	}
-	r := &packetList{o: o, lines: newLines(src.Stream(), encodingOf(head))}
-	line, err := r.lines.next()
+	r := &packetList{o: o, lines: text.NewAnyLines(src.Stream(), text.EncodingOf(head))}
+	line, err := r.lines.Next()
 	if err == io.EOF {
 		return r, nil
 	}
@@ -101,13 +101,13 @@ func openPacketList(src *format.Source, o format.Options) (format.Reader, error)
 
 func (r *packetList) Read(b *event.Batch) error {
 	for !b.Full() {
-		line, err := r.lines.next()
+		line, err := r.lines.Next()
 		if err == io.EOF {
 			r.finish(b)
 			return io.EOF
 		}
 		if err != nil {
-			return fmt.Errorf("line %d: %w", r.lines.number, err)
+			return fmt.Errorf("line %d: %w", r.lines.Number, err)
 		}
 		if len(line) == 0 {
 			continue
@@ -115,12 +115,12 @@ func (r *packetList) Read(b *event.Batch) error {
 		var ok bool
 		r.cells, ok = cells(r.cells, line, &r.scratch)
 		switch {
-		case !ok && r.lines.plain != nil && r.lines.plain.Open:
-			b.AddBad(r.lines.number, r.lines.offset, fmt.Sprintf("ends inside line %d", r.lines.number))
+		case !ok && r.lines.Open:
+			b.AddBad(r.lines.Number, r.lines.Offset, fmt.Sprintf("ends inside line %d", r.lines.Number))
 		case !ok:
-			b.AddBad(r.lines.number, r.lines.offset, "has a quote that is not closed")
+			b.AddBad(r.lines.Number, r.lines.Offset, "has a quote that is not closed")
 		case len(r.cells) != len(r.columns):
-			b.AddBad(r.lines.number, r.lines.offset, fmt.Sprintf("has %d cells, the header %d", len(r.cells), len(r.columns)))
+			b.AddBad(r.lines.Number, r.lines.Offset, fmt.Sprintf("has %d cells, the header %d", len(r.cells), len(r.columns)))
 		default:
 			r.packet(b)
 		}
@@ -130,8 +130,8 @@ func (r *packetList) Read(b *event.Batch) error {
 
 // finish says what the list can't tell, and what was left out of it.
 func (r *packetList) finish(b *event.Batch) {
-	if r.lines.torn {
-		b.AddBad(r.lines.number, r.lines.offset, "ends inside a character of UTF-16")
+	if r.lines.Torn {
+		b.AddBad(r.lines.Number, r.lines.Offset, "ends inside a character of UTF-16")
 	}
 	if r.rows == 0 {
 		return
@@ -205,8 +205,8 @@ func (r *packetList) packet(b *event.Batch) {
 		return
 	}
 	b.Next()
-	b.PutInt(event.Record, r.lines.number)
-	b.PutInt(event.LogOffset, r.lines.offset)
+	b.PutInt(event.Record, r.lines.Number)
+	b.PutInt(event.LogOffset, r.lines.Offset)
 	if numbered {
 		b.PutInt(event.EventSequence, number)
 	}

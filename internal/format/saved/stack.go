@@ -17,7 +17,7 @@ var Stack = &format.Format{
 	Name:  "procmon-stack",
 	Doc:   "stack of one Process Monitor event, saved from its properties as CSV",
 	Exts:  []string{".csv"},
-	Match: func(head []byte) bool { line, _ := firstLine(head); return isStack(line) },
+	Match: func(head []byte) bool { line, _ := text.FirstLine(head); return isStack(line) },
 	Open:  openStack,
 }
 
@@ -31,7 +31,7 @@ func isStack(line []byte) bool {
 
 type stack struct {
 	o       format.Options
-	lines   *lines
+	lines   *text.AnyLines
 	cells   [][]byte
 	scratch []byte
 	begun   bool
@@ -42,20 +42,20 @@ func openStack(src *format.Source, o format.Options) (format.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &stack{o: o, lines: newLines(src.Stream(), encodingOf(head))}, nil
+	return &stack{o: o, lines: text.NewAnyLines(src.Stream(), text.EncodingOf(head))}, nil
 }
 
 func (r *stack) Read(b *event.Batch) error {
 	for !b.Full() {
-		line, err := r.lines.next()
+		line, err := r.lines.Next()
 		if err == io.EOF {
-			if r.lines.torn {
-				b.AddBad(r.lines.number, r.lines.offset, "ends inside a character of UTF-16")
+			if r.lines.Torn {
+				b.AddBad(r.lines.Number, r.lines.Offset, "ends inside a character of UTF-16")
 			}
 			return io.EOF
 		}
 		if err != nil {
-			return fmt.Errorf("line %d: %w", r.lines.number, err)
+			return fmt.Errorf("line %d: %w", r.lines.Number, err)
 		}
 		if len(line) == 0 || isStack(line) && !r.begun {
 			r.begun = true
@@ -63,7 +63,7 @@ func (r *stack) Read(b *event.Batch) error {
 		}
 		var ok bool
 		if r.cells, ok = cells(r.cells, line, &r.scratch); !ok || len(r.cells) != len(stackColumns) {
-			b.AddBad(r.lines.number, r.lines.offset, fmt.Sprintf("is no frame of a stack: it has no %d whole cells", len(stackColumns)))
+			b.AddBad(r.lines.Number, r.lines.Offset, fmt.Sprintf("is no frame of a stack: it has no %d whole cells", len(stackColumns)))
 			continue
 		}
 		r.put(b)
@@ -77,8 +77,8 @@ func (r *stack) put(b *event.Batch) {
 		return
 	}
 	b.Next()
-	b.PutInt(event.Record, r.lines.number)
-	b.PutInt(event.LogOffset, r.lines.offset)
+	b.PutInt(event.Record, r.lines.Number)
+	b.PutInt(event.LogOffset, r.lines.Offset)
 	b.PutText(event.EventKind, "state")
 	b.AddText(event.EventCategory, "process")
 	b.AddText(event.EventType, "info")

@@ -33,7 +33,7 @@ var states = []string{
 }
 
 func matchTCPView(head []byte) bool {
-	line, _ := firstLine(head)
+	line, _ := text.FirstLine(head)
 	s, ok := splitSocket(line)
 	return ok && slices.Contains(states, string(s.state)) && s.tcp() == (len(s.state) > 0)
 }
@@ -91,10 +91,10 @@ func (s *socket) idle() bool {
 // known at its end.
 type tcpview struct {
 	o      format.Options
-	lines  *lines
+	lines  *text.AnyLines
 	tail   error // what to end with after the last line
 	listen [1 << 16 / 64]uint64
-	order  dateOrder
+	order  text.DateOrder
 	rows   int64
 	owned  int64 // rows with a process
 	late   int64 // those of them without a create time
@@ -115,20 +115,20 @@ func openTCPView(src *format.Source, o format.Options) (format.Reader, error) {
 	if cut != nil {
 		r.tail = cut
 	}
-	first := newLines(io.NewSectionReader(at, 0, size), encodingOf(head))
+	first := text.NewAnyLines(io.NewSectionReader(at, 0, size), text.EncodingOf(head))
 	for {
-		line, err := first.next()
+		line, err := first.Next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", first.number, err)
+			return nil, fmt.Errorf("line %d: %w", first.Number, err)
 		}
 		if s, ok := splitSocket(line); ok {
 			r.survey(&s)
 		}
 	}
-	r.lines = newLines(io.NewSectionReader(at, 0, size), encodingOf(head))
+	r.lines = text.NewAnyLines(io.NewSectionReader(at, 0, size), text.EncodingOf(head))
 	return r, nil
 }
 
@@ -137,9 +137,7 @@ func (r *tcpview) survey(s *socket) {
 	if len(s.pid) > 0 {
 		r.owned++
 	}
-	if w, ok := splitWhen(s.created); ok {
-		r.order.see(w)
-	} else if len(s.pid) > 0 {
+	if !r.order.See(s.created) && len(s.pid) > 0 {
 		r.late++
 	}
 	if port, ok := text.Int(s.localPort); ok && port >= 0 && port < 1<<16 && s.tcp() && s.idle() {
@@ -157,15 +155,15 @@ func (r *tcpview) Read(b *event.Batch) error {
 		r.note(b)
 	}
 	for !b.Full() {
-		line, err := r.lines.next()
+		line, err := r.lines.Next()
 		if err == io.EOF {
-			if r.lines.torn {
-				b.AddBad(r.lines.number, r.lines.offset, "ends inside a character of UTF-16")
+			if r.lines.Torn {
+				b.AddBad(r.lines.Number, r.lines.Offset, "ends inside a character of UTF-16")
 			}
 			return r.tail
 		}
 		if err != nil {
-			return fmt.Errorf("line %d: %w", r.lines.number, err)
+			return fmt.Errorf("line %d: %w", r.lines.Number, err)
 		}
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
@@ -173,7 +171,7 @@ func (r *tcpview) Read(b *event.Batch) error {
 		if s, ok := splitSocket(line); ok {
 			r.put(b, &s)
 		} else {
-			b.AddBad(r.lines.number, r.lines.offset, "is no row of TCPView: no protocol between process and addresses")
+			b.AddBad(r.lines.Number, r.lines.Offset, "is no row of TCPView: no protocol between process and addresses")
 		}
 	}
 	return nil
@@ -187,7 +185,7 @@ func (r *tcpview) note(b *event.Batch) {
 	if r.late > 0 {
 		b.Note(fmt.Sprintf("%d of %d rows with a process have no create time: they name nobody's connections", r.late, r.owned))
 	}
-	if how := r.order.doubt(); how != "" {
+	if how := r.order.Doubt(); how != "" {
 		b.Note("its create times " + how)
 	}
 }
@@ -207,7 +205,7 @@ func (r *tcpview) role(s *socket, timed bool) string {
 }
 
 func (r *tcpview) put(b *event.Batch, s *socket) {
-	t, timed := r.order.time(s.created)
+	t, timed := r.order.Time(s.created)
 	role := r.role(s, timed)
 	if r.o.RolesOnly && role == "" {
 		if timed {
@@ -218,8 +216,8 @@ func (r *tcpview) put(b *event.Batch, s *socket) {
 		return
 	}
 	b.Next()
-	b.PutInt(event.Record, r.lines.number)
-	b.PutInt(event.LogOffset, r.lines.offset)
+	b.PutInt(event.Record, r.lines.Number)
+	b.PutInt(event.LogOffset, r.lines.Offset)
 	b.PutText(event.EventKind, "state")
 	b.AddText(event.EventCategory, "network")
 	b.AddText(event.EventType, "info")

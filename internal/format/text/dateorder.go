@@ -1,4 +1,4 @@
-package saved
+package text
 
 import (
 	"strings"
@@ -65,13 +65,18 @@ func splitWhen(v []byte) (w when, ok bool) {
 	return w, count == 6 && w.clock[0] < 24 && w.clock[1] < 60 && w.clock[2] < 60 && (w.half == 0 || w.clock[0] >= 1 && w.clock[0] <= 12)
 }
 
-// A dateOrder finds out in what order a table's dates have day and month: from one where only one order can be.
-type dateOrder struct {
+// A DateOrder finds out in what order a text's dates have day and month: from one where only one order can be.
+type DateOrder struct {
 	dayFirst, monthFirst bool // a date that must be so was seen
 	dots, half, seen     bool
 }
 
-func (o *dateOrder) see(w when) {
+// See learns from a date and time, if v is one.
+func (o *DateOrder) See(v []byte) bool {
+	w, ok := splitWhen(v)
+	if !ok {
+		return false
+	}
 	o.seen = o.seen || w.year == 2
 	o.dots = o.dots || w.dots && !w.slashes
 	o.half = o.half || w.half > 0
@@ -79,18 +84,19 @@ func (o *dateOrder) see(w when) {
 		o.dayFirst = o.dayFirst || w.date[0] > 12
 		o.monthFirst = o.monthFirst || w.date[1] > 12
 	}
+	return true
 }
 
 // days says whether the day stands first, as far as that is known; else it is taken from what is usual with such a clock.
-func (o *dateOrder) days() bool {
+func (o *DateOrder) days() bool {
 	if o.dayFirst != o.monthFirst {
 		return o.dayFirst
 	}
 	return o.dots || !o.half
 }
 
-// doubt says what is not sure of the dates.
-func (o *dateOrder) doubt() string {
+// Doubt says what is not sure of the dates.
+func (o *DateOrder) Doubt() string {
 	switch {
 	case !o.seen || o.dots && !o.monthFirst:
 		return ""
@@ -102,8 +108,8 @@ func (o *dateOrder) doubt() string {
 	return ""
 }
 
-// time reads a date and time of the table: local time, as if it were UTC.
-func (o *dateOrder) time(v []byte) (ns int64, ok bool) {
+// Time reads a date and time: local time, as if it were UTC.
+func (o *DateOrder) Time(v []byte) (ns int64, ok bool) {
 	w, ok := splitWhen(v)
 	if !ok || w.year == 2 && o.dayFirst && o.monthFirst {
 		return 0, false
