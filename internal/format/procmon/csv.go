@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"culprit/internal/event"
@@ -138,18 +140,8 @@ func guessedRow(line []byte, row []csvCell) bool {
 }
 
 func matchCSV(head []byte) bool {
-	if isUTF16(head) {
-		// Claimed so that the user is told what to do, as Open does.
-		head = bytes.ReplaceAll(head[2:min(len(head), 4096)], []byte{0}, nil)
-	}
-	_, ok := shapeOf(head)
+	_, ok := shapeOf(decodedHead(head))
 	return ok
-}
-
-// isUTF16 says whether head has a byte order mark of UTF-16, or every other byte of its first is zero.
-func isUTF16(head []byte) bool {
-	return len(head) >= 4 && (head[0] == 0xff && head[1] == 0xfe || head[0] == 0xfe && head[1] == 0xff ||
-		head[0] == 0 && head[2] == 0 || head[1] == 0 && head[3] == 0)
 }
 
 // A csvReader reads the rows of a Procmon CSV.
@@ -158,22 +150,22 @@ type csvReader struct {
 	o     format.Options
 	at    [numColumns]int // the cell of each column, -1 for a column that isn't there
 	width int
-	puts  []csvPut
-	wants csvWants
+	extra []csvPut // columns that aren't Procmon's
 	basis string
+	page  codePage // of text that isn't UTF-8, once there was some
 
 	times timeline
+	steps steps
 	dates calendar
-	clock int64                   // the row's time since midnight
 	toUTC func(local int64) int64 // set where the zone is known, as an XML's may be
-	nets  netPaths
 
-	lastName []byte // the operation looked up last
-	lastOp   csvOperation
+	put      *csvPutter
+	gathered []csvRow
+	next     int    // the first that wasn't put
+	decoded  []byte // rows of gathered that weren't UTF-8
+	ahead    []*csvBatch
 
-	notes  []string // not told yet
-	counts [len(classNames)]int64
-	total  int64
+	notes []string // not told yet
 }
 
 func openCSV(src *format.Source, o format.Options) (format.Reader, error) {
@@ -181,23 +173,39 @@ func openCSV(src *format.Source, o format.Options) (format.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if isUTF16(head) {
-		return nil, errors.New("the CSV is UTF-16: save it as UTF-8 (PowerShell: Get-Content FILE | Set-Content -Encoding utf8 NEW)")
-	}
-	shape, ok := shapeOf(head)
+	shape, ok := shapeOf(decodedHead(head))
 	if !ok {
 		return nil, errors.New(`the first line has none of Procmon's column names ("Time of Day", "Process Name", "Operation")`)
 	}
-	r := &csvReader{rows: newCSVScanner(src.Stream(), shape.sep), o: o, times: timeline{coarsest: 9}}
+	stream := src.Stream()
+	endian, wide := utf16Of(head)
+	if wide {
+		stream = utf16Reader(stream, endian)
+	}
+	r := &csvReader{rows: newCSVScanner(stream, shape.sep), o: o, times: timeline{coarsest: 9}}
 	if _, err := io.CopyN(io.Discard, r.rows.r, int64(shape.bom)); err != nil {
 		return nil, fmt.Errorf("the byte order mark: %w", err)
 	}
-	r.rows.base = int64(shape.bom)
+	r.rows.base, r.rows.utf16 = int64(shape.bom), wide
+	if wide && shape.bom > 0 {
+		r.rows.raw = 2
+	}
 	if err := r.readHeader(shape.noHeader); err != nil {
 		return nil, err
 	}
+	r.solveDates()
 	r.plan()
 	return r, nil
+}
+
+// plan settles once what is done for every row. It may be called again when there are more columns.
+func (r *csvReader) plan() {
+	if r.put == nil {
+		r.put = &csvPutter{o: r.o, times: timeline{coarsest: 9}, details: newDetailPutter(r.o.Fields, &calendar{})}
+	}
+	r.put.details.dates.order = r.dates.order
+	r.put.basis = r.basis
+	r.put.plan(r.at, r.extra)
 }
 
 // readHeader learns which column stands where.
@@ -213,7 +221,7 @@ func (r *csvReader) readHeader(none bool) error {
 		r.notes = append(r.notes, "no header: the columns are taken for "+strings.Join(columnNames[:defaultColumns], ", "))
 		return nil
 	}
-	if _, _, err := r.rows.next(); err != nil {
+	if _, _, err := r.rows.next(false); err != nil {
 		return fmt.Errorf("the header: %w", err)
 	}
 	r.width = len(r.rows.cells)
@@ -224,7 +232,7 @@ func (r *csvReader) readHeader(none bool) error {
 		if c, ok := columnOf(name); ok && r.at[c] < 0 {
 			r.at[c] = i
 		} else if r.o.Fields == (event.Set{}) && len(bytes.TrimSpace(name)) > 0 {
-			r.puts = append(r.puts, csvPut{cell: i, how: putExtra, name: string(name)})
+			r.extra = append(r.extra, csvPut{cell: i, how: putExtra, name: string(name)})
 		}
 	}
 	r.rows.width = r.width
@@ -254,33 +262,6 @@ func (r *csvReader) noteMissing(found []string) {
 // maxSkips is how many rows are left out before Read comes up for air.
 const maxSkips = 64 << 10
 
-// Read implements format.Reader.
-func (r *csvReader) Read(b *event.Batch) error {
-	for _, n := range r.notes {
-		b.Note(n)
-	}
-	r.notes = r.notes[:0]
-	for !b.Full() && b.Skipped < maxSkips {
-		line, off, err := r.rows.next()
-		if err == nil {
-			if what := r.event(b, line, off); what != "" {
-				b.AddBad(line, off, what)
-			}
-			continue
-		}
-		if err == io.EOF {
-			r.finish(b)
-			return io.EOF
-		}
-		bad, ok := err.(*badRow)
-		if !ok {
-			return fmt.Errorf("line %d: %w", line, err)
-		}
-		b.AddBad(line, off, r.atEnd(bad.what))
-	}
-	return nil
-}
-
 // atEnd adds to what is wrong with a row that it is the last: the file may have been cut off.
 func (r *csvReader) atEnd(what string) string {
 	if r.rows.err == io.EOF && r.rows.pos == r.rows.end {
@@ -291,23 +272,55 @@ func (r *csvReader) atEnd(what string) string {
 
 // finish says what only the whole file shows.
 func (r *csvReader) finish(b *event.Batch) {
-	if r.total == 0 {
+	all := csvPutter{}
+	strangers, operations, levels := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, p := range r.putters() {
+		for c, n := range p.counts {
+			all.counts[c] += n
+		}
+		all.total += p.total
+		all.advanced = all.advanced || p.advanced
+		maps.Copy(strangers, p.nets.strange)
+		maps.Copy(operations, p.details.strange)
+		maps.Copy(levels, p.strange)
+	}
+	if all.total == 0 {
 		b.Note("no events: nothing but a header")
 		return
 	}
 	r.noteTimes(b)
-	if names := r.nets.strangers(); names != "" {
-		b.Note("ports under names that stand for no port I know, or for several: " + names)
+	list := func(m map[string]bool) string { return strings.Join(slices.Sorted(maps.Keys(m)), ", ") }
+	if len(strangers) > 0 {
+		b.Note("ports under names that stand for no port I know, or for several: " + list(strangers))
 	}
-	if r.at[colOperation] >= 0 && r.counts[classNetwork] == 0 {
-		b.Note(fmt.Sprintf(`no network events (%s): Procmon's "Show Network Activity" was off while recording or saving`, r.shares()))
+	if len(operations) > 0 {
+		b.Note("the Detail of operations I don't know isn't taken apart: " + list(operations))
 	}
+	if len(levels) > 0 {
+		b.Note("integrity levels in a language I don't know, left as they are: " + list(levels))
+	}
+	if all.advanced {
+		b.Note("saved with advanced output: event.action has the usual names of operations, procmon.operation those in the file")
+	}
+	if r.at[colOperation] >= 0 && all.counts[classNetwork] == 0 {
+		b.Note(fmt.Sprintf(`no network events (%s): Procmon's "Show Network Activity" was off while recording or saving`, all.shares()))
+	}
+}
+
+func (r *csvReader) putters() (all []*csvPutter) {
+	if r.put != nil {
+		all = append(all, r.put)
+	}
+	for _, a := range r.ahead {
+		all = append(all, a.put)
+	}
+	return all
 }
 
 // noteTimes says how far the times can be relied on.
 func (r *csvReader) noteTimes(b *event.Batch) {
 	t := &r.times
-	if r.dates.order == noOrder && r.dates.text != "" {
+	if r.basis == event.BasisTimeOfDay && r.at[colDate] >= 0 && r.dates.text != "" {
 		b.Note(fmt.Sprintf("the date %q could be read in two ways or in none: only the time of day is used", r.dates.text))
 	}
 	switch {
@@ -325,11 +338,11 @@ func (r *csvReader) noteTimes(b *event.Batch) {
 }
 
 // shares says what part of the events each class is, the largest first.
-func (r *csvReader) shares() string {
+func (p *csvPutter) shares() string {
 	names := [len(classNames)]string{
 		classProcess: "process", classRegistry: "registry", classFile: "file", classProfiling: "profiling", classNetwork: "network",
 	}
-	left := r.counts
+	left := p.counts
 	var parts []string
 	for {
 		best := 0
@@ -344,7 +357,7 @@ func (r *csvReader) shares() string {
 		}
 		left[best] = 0
 		share := "<1"
-		if p := (n*200 + r.total) / (2 * r.total); p > 0 {
+		if p := (n*200 + p.total) / (2 * p.total); p > 0 {
 			share = fmt.Sprint(p)
 		}
 		parts = append(parts, fmt.Sprintf("%s %s%%", names[best], share))

@@ -139,7 +139,7 @@ func compareCells(t *testing.T, data []byte, header []string, rows [][]string) {
 	s := newCSVScanner(bytes.NewReader(bytes.TrimPrefix(data, []byte(utf8BOM))), ',')
 	line := int64(1)
 	for i, want := range append([][]string{header}, rows...) {
-		at, _, err := s.next()
+		at, _, err := s.next(false)
 		if err != nil {
 			t.Fatalf("row %d: %v", i, err)
 		}
@@ -155,7 +155,7 @@ func compareCells(t *testing.T, data []byte, header []string, rows [][]string) {
 			t.Fatalf("row %d\n got %q\nwant %q", i, got, want)
 		}
 	}
-	if _, _, err := s.next(); err != io.EOF {
+	if _, _, err := s.next(false); err != io.EOF {
 		t.Errorf("after the last row: %v", err)
 	}
 }

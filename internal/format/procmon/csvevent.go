@@ -3,9 +3,9 @@ package procmon
 import (
 	"bytes"
 	"fmt"
-	"sync"
 
 	"culprit/internal/event"
+	"culprit/internal/format"
 )
 
 // A csvPut copies a cell into a field.
@@ -26,6 +26,8 @@ const (
 	putSpan          // seconds
 	putUser          // DOMAIN\name
 	putExtra         // a column that isn't Procmon's
+	putLevel         // an integrity level in any language
+	putClock         // a time that an operation ended at
 )
 
 // csvFields is where each column goes.
@@ -52,7 +54,7 @@ var csvFields = [numColumns]struct {
 	colCommand:      {event.ProcessCommandLine, putTrim},
 	colTID:          {event.ProcessThreadID, putThread},
 	colVirtualized:  {event.ProcmonVirtualized, putText},
-	colIntegrity:    {event.ProcmonIntegrity, putText},
+	colIntegrity:    {event.ProcmonIntegrity, putLevel},
 	colCategory:     {event.ProcmonCategory, putText},
 	colParent:       {event.ProcessParentPID, putInt},
 	colArchitecture: {event.ProcmonArchitecture, putText},
@@ -61,246 +63,199 @@ var csvFields = [numColumns]struct {
 // csvWants holds which of the fields that aren't a column somebody looks at.
 type csvWants struct {
 	kind, provider, dataset, category, eventType, class, duration, userName, userDomain bool
-	networkType, bytes, process                                                         bool
+	networkType, bytes, process, details, operation                                     bool
 }
 
-// plan settles once what is done for every row.
-func (r *csvReader) plan() {
-	has := r.o.Fields.Has
+// A csvPutter turns rows into events. It needs nothing but the row, so several may work on one source at once.
+type csvPutter struct {
+	o     format.Options
+	at    [numColumns]int // the cell of each column, -1 for a column that isn't there
+	puts  []csvPut
+	extra []csvPut // those of them that are of no column of Procmon's
+	wants csvWants
+	basis string
+
+	row     *csvRow
+	text    []byte // an unescaped cell
+	times   timeline
+	nets    netPaths
+	details *detailPutter
+	ops     map[string]*csvOperation // by the text of a cell
+	last    *csvOperation            // the operation looked up last, and its text
+	lastOp  []byte
+	levels  map[string]string // integrity levels by the text of a cell
+
+	counts   [len(classNames)]int64
+	total    int64
+	advanced bool            // a name of advanced output was seen
+	strange  map[string]bool // integrity levels in a language I don't know
+}
+
+// plan settles what is done for every row.
+func (p *csvPutter) plan(at [numColumns]int, extra []csvPut) {
+	p.at, p.puts, p.extra = at, append([]csvPut(nil), extra...), extra
+	has := p.o.Fields.Has
 	for c, f := range csvFields {
-		if f.field != 0 && r.at[c] >= 0 && (has(f.field) || f.how == putUser && has(event.UserDomain)) {
-			r.puts = append(r.puts, csvPut{cell: r.at[c], field: f.field, how: f.how})
+		if f.field != 0 && at[c] >= 0 && (has(f.field) || f.how == putUser && has(event.UserDomain)) {
+			p.puts = append(p.puts, csvPut{cell: at[c], field: f.field, how: f.how})
 		}
 	}
-	r.wants = csvWants{
+	p.wants = csvWants{
 		kind: has(event.EventKind), provider: has(event.EventProvider), dataset: has(event.EventDataset),
-		category: has(event.EventCategory), eventType: has(event.EventType), class: has(event.ProcmonEventClass) && r.at[colClass] < 0,
-		duration: has(event.EventDuration) && r.at[colDuration] < 0 && r.at[colCompletion] >= 0 && r.at[colTime] >= 0,
+		category: has(event.EventCategory), eventType: has(event.EventType), class: has(event.ProcmonEventClass) && at[colClass] < 0,
+		duration: has(event.EventDuration) && at[colDuration] < 0 && at[colCompletion] >= 0 && at[colTime] >= 0,
 		userName: has(event.UserName), userDomain: has(event.UserDomain),
-		networkType: has(event.NetworkType), bytes: has(event.NetworkBytes) && r.at[colDetail] >= 0,
+		networkType: has(event.NetworkType), bytes: has(event.NetworkBytes) && at[colDetail] >= 0,
 		process: has(event.ProcessCommandLine) || has(event.ProcessParentPID) || has(event.ProcessWorkingDirectory) ||
 			has(event.ProcessExitCode) || has(event.ProcessStart) || has(event.ProcessEnd),
+		operation: has(event.ProcmonOperation),
+		details:   p.details.any && at[colDetail] >= 0,
+	}
+	if p.wants.duration {
+		p.puts = append(p.puts, csvPut{cell: at[colCompletion], field: event.EventDuration, how: putClock})
 	}
 }
 
-// A csvOperation is what an operation's name stands for.
-type csvOperation struct {
-	kind     string // event.type
-	category string
+// clone gives a putter that does the same and shares nothing that changes.
+func (p *csvPutter) clone() *csvPutter {
+	dates := calendar{order: p.details.dates.order}
+	q := &csvPutter{o: p.o, basis: p.basis, times: timeline{coarsest: 9}, details: newDetailPutter(p.o.Fields, &dates)}
+	q.plan(p.at, p.extra)
+	return q
 }
 
-// csvOperations knows Procmon's operations by name.
-var csvOperations = sync.OnceValue(func() map[string]csvOperation {
-	m := make(map[string]csvOperation)
-	add := func(class int, table []operation) {
-		for _, op := range table {
-			category := classCategories[class]
-			if op.name == "Load Image" {
-				category = "library"
-			}
-			m[op.name] = csvOperation{op.kind, category}
-			for _, name := range op.subs {
-				m[name] = csvOperation{op.kind, category}
-			}
+// rows puts rows until the batch is full, and says how many.
+func (p *csvPutter) rows(b *event.Batch, rows []csvRow) int {
+	for i := range rows {
+		if b.Full() || b.Skipped >= maxSkips {
+			return i
+		}
+		row := &rows[i]
+		what := row.bad
+		if what == "" {
+			what = p.event(b, row)
+		}
+		if what != "" {
+			b.AddBad(row.line, row.off, what)
 		}
 	}
-	add(classFile, fileOperations[:])
-	add(classRegistry, registryOperations[:])
-	add(classProcess, processOperations[:])
-	add(classProfiling, profilingOperations[:])
-	add(classNetwork, networkOperations[0][:])
-	add(classNetwork, networkOperations[1][:])
-	delete(m, unknownName)
-	return m
-})
-
-// classOf tells an operation's class by its name. What has no mark of another class is a file operation, as the IRP_MJ_ and
-// FASTIO_ names of Procmon's advanced output are.
-func classOf(op []byte) int {
-	if len(op) < 4 {
-		return classFile
-	}
-	switch string(op[:4]) {
-	case "TCP ", "UDP ":
-		return classNetwork
-	case "Proc", "Thre", "Load", "Syst", "Debu":
-		switch {
-		case bytes.HasSuffix(op, []byte(" Profiling")):
-			return classProfiling
-		case bytes.HasPrefix(op, []byte("Process ")), bytes.HasPrefix(op, []byte("Thread ")), string(op) == "Load Image",
-			string(op) == "System Statistics":
-			return classProcess
-		}
-	}
-	if string(op[:3]) == "Reg" {
-		return classRegistry
-	}
-	return classFile
+	return len(rows)
 }
 
-// roleOf tells what a network or process operation is to attribution.
-func roleOf(class int, op []byte) string {
-	switch class {
-	case classNetwork:
-		switch string(op[4:]) {
-		case "Connect":
-			return event.RoleConnect
-		case "Accept":
-			return event.RoleAccept
-		case "Send":
-			return event.RoleSend
-		case "Receive":
-			return event.RoleReceive
-		case "Disconnect":
-			return event.RoleDisconnect
-		}
-	case classProcess:
-		switch string(op) {
-		case "Process Start":
-			return event.RoleStart
-		case "Process Exit":
-			return event.RoleEnd
-		}
+// cell gives the text of cell i; it is valid until the next call.
+func (p *csvPutter) cell(i int) []byte {
+	c := p.row.cells[i]
+	t := p.row.text[c.from:c.to]
+	if !c.escaped {
+		return t
 	}
-	return ""
+	p.text = appendUnescaped(p.text[:0], t)
+	return p.text
 }
 
 // event puts the row into the batch, or skips it. It gives what is wrong with the row, if anything.
-func (r *csvReader) event(b *event.Batch, line, off int64) string {
-	cells := r.rows.cells
-	if len(cells) != r.width {
-		if len(cells) == 1 && cells[0].from == cells[0].to {
-			return "" // a blank line
-		}
-		return r.atEnd(fmt.Sprintf("%d cells where the header has %d", len(cells), r.width))
+func (p *csvPutter) event(b *event.Batch, row *csvRow) (bad string) {
+	p.row = row
+	var name []byte
+	if i := p.at[colOperation]; i >= 0 {
+		name = p.row.raw(i)
 	}
-	t, timed, bad := r.time()
-	if bad != "" {
-		return bad
-	}
-	var op []byte
-	if i := r.at[colOperation]; i >= 0 {
-		op = r.rows.cell(i)
-	}
-	class := classOf(op)
-	r.counts[class]++
-	r.total++
-	role := roleOf(class, op)
+	op := p.operation(name)
+	p.counts[op.class]++
+	p.total++
+	role := op.role
 	var net *netPath
-	if class == classNetwork {
-		if net, bad = r.ends(op); net == nil {
+	if op.class == classNetwork {
+		if net, bad = p.ends(op); net == nil {
 			role = ""
 		}
 	}
-	if r.o.RolesOnly && role == "" {
-		if timed {
-			b.Skip(t)
+	if p.o.RolesOnly && role == "" {
+		if row.timed {
+			b.Skip(row.t)
 		} else {
 			b.Skipped++
 		}
 		return bad
 	}
 	b.Next()
-	b.PutInt(event.Record, line)
-	b.PutInt(event.LogOffset, off)
-	if r.toUTC != nil {
-		b.PutText(event.TimeBasis, event.BasisUTC)
-	} else {
-		b.PutText(event.TimeBasis, r.basis)
-	}
-	if timed {
-		b.PutTime(event.Timestamp, t)
+	b.PutInt(event.Record, row.line)
+	b.PutInt(event.LogOffset, row.off)
+	b.PutText(event.TimeBasis, p.basis)
+	if row.timed {
+		b.PutTime(event.Timestamp, row.t)
 	}
 	if role != "" {
 		b.PutText(event.Role, role)
 	}
-	b.PutStr(event.EventAction, op)
-	r.putFixed(b, class, op)
-	r.putCells(b, class)
+	p.putOperation(b, op, name)
+	p.putCells(b, op)
 	switch {
 	case net != nil:
-		r.putNet(b, net, op[:3], role)
-	case role != "" && r.wants.process:
-		r.putProcess(b, role, t, timed)
+		p.putNet(b, net, op, role)
+	case role != "" && p.wants.process:
+		p.putProcess(b, role, row.t, row.timed)
 	}
 	return bad
 }
 
-// time gives the row's time, if the file has times.
-func (r *csvReader) time() (ns int64, timed bool, bad string) {
-	ns, timed, bad = r.localTime()
-	if timed && r.toUTC != nil {
-		ns = r.toUTC(ns)
+// operation gives what the text of an Operation cell stands for. Rows with the same one come in runs.
+func (p *csvPutter) operation(text []byte) *csvOperation {
+	if p.last != nil && bytes.Equal(text, p.lastOp) {
+		return p.last
 	}
-	return ns, timed, bad
-}
-
-// localTime gives the row's time as written. The first row settles what the file's times are.
-func (r *csvReader) localTime() (ns int64, timed bool, bad string) {
-	var clockCell, dateCell []byte
-	if i := r.at[colTime]; i >= 0 {
-		c := r.rows.cells[i]
-		clockCell = r.rows.row[c.from:c.to]
-	}
-	if i := r.at[colDate]; i >= 0 {
-		c := r.rows.cells[i]
-		dateCell = r.rows.row[c.from:c.to]
-		if clockCell == nil {
-			_, _, used, _ := dateNumbers(dateCell)
-			clockCell = dateCell[used:]
-		}
-	}
-	if r.basis == "" {
-		r.basis = event.BasisTimeOfDay
-		if dateCell != nil {
-			if _, ok := r.dates.date(dateCell, clockCell); ok {
-				r.basis = event.BasisLocal
-			}
-		}
-	}
-	switch {
-	case clockCell == nil:
-		return 0, false, ""
-	case r.basis == event.BasisTimeOfDay:
-		t, ok := r.times.read(clockCell)
-		if !ok {
-			return 0, false, fmt.Sprintf("the time %q can't be read", clip(clockCell))
-		}
-		r.clock = r.times.prev.ns
-		return t, true, ""
-	}
-	c, ok := r.times.clock(clockCell)
-	if !ok || c.noHour {
-		return 0, false, fmt.Sprintf("the time %q can't be read", clip(clockCell))
-	}
-	r.times.seen, r.clock = true, c.ns
-	d, ok := r.dates.date(dateCell, clockCell)
+	op, ok := p.ops[string(text)]
 	if !ok {
-		return 0, false, fmt.Sprintf("the date %q can't be read", clip(dateCell))
+		if p.ops == nil || len(p.ops) >= maxPaths {
+			p.ops = make(map[string]*csvOperation)
+		}
+		named := operationNamed(string(text))
+		op = &named
+		p.ops[string(text)] = op
+		p.advanced = p.advanced || op.advanced
 	}
-	return d + c.ns, true, ""
+	p.last = op
+	p.lastOp = append(p.lastOp[:0], text...)
+	return op
 }
 
-// clip shortens what is shown of a cell.
-func clip(b []byte) []byte { return b[:min(len(b), 60)] }
+// putOperation puts what operation and Detail say.
+func (p *csvPutter) putOperation(b *event.Batch, op *csvOperation, text []byte) {
+	var detail []byte
+	if op.advanced || p.wants.details {
+		if i := p.at[colDetail]; i >= 0 {
+			detail = p.cell(i)
+		}
+	}
+	if op.advanced {
+		if p.wants.operation {
+			b.PutStr(event.ProcmonOperation, text)
+		}
+		op, detail = advanced(op, detail)
+	}
+	b.PutText(event.EventAction, op.name)
+	p.putFixed(b, op)
+	if p.wants.details {
+		p.details.putKeys(b, op, detail)
+	}
+}
 
 // ends reads a network event's Path.
-func (r *csvReader) ends(op []byte) (*netPath, string) {
-	i := r.at[colPath]
+func (p *csvPutter) ends(op *csvOperation) (*netPath, string) {
+	i := p.at[colPath]
 	if i < 0 {
 		return nil, ""
 	}
-	c := r.rows.cells[i]
-	path := r.rows.row[c.from:c.to]
-	if n, ok := r.nets.read(path, op[0] == 'U'); ok {
+	path := p.row.raw(i)
+	if n, ok := p.nets.read(path, op.name[0] == 'U'); ok {
 		return n, ""
 	}
 	return nil, fmt.Sprintf("the path %q of a network event isn't two ends with a port each", clip(path))
 }
 
 // putFixed puts what the operation alone says.
-func (r *csvReader) putFixed(b *event.Batch, class int, name []byte) {
-	w := &r.wants
+func (p *csvPutter) putFixed(b *event.Batch, op *csvOperation) {
+	w := &p.wants
 	if w.kind {
 		b.PutText(event.EventKind, "event")
 	}
@@ -310,21 +265,17 @@ func (r *csvReader) putFixed(b *event.Batch, class int, name []byte) {
 	if w.dataset {
 		b.PutText(event.EventDataset, "procmon.events")
 	}
-	if len(name) == 0 {
+	if op.name == "" {
 		return
 	}
 	if w.class {
-		b.PutText(event.ProcmonEventClass, classNames[class])
+		b.PutText(event.ProcmonEventClass, classNames[op.class])
 	}
-	if !w.category && !w.eventType {
-		return
-	}
-	op := r.operation(class, name)
 	if w.category {
 		b.AddText(event.EventCategory, op.category)
 	}
 	if w.eventType {
-		if class == classNetwork {
+		if op.class == classNetwork {
 			b.AddText(event.EventType, "connection")
 		}
 		if op.kind != "" {
@@ -333,84 +284,92 @@ func (r *csvReader) putFixed(b *event.Batch, class int, name []byte) {
 	}
 }
 
-// operation gives what an operation's name stands for. Rows with the same one come in runs.
-func (r *csvReader) operation(class int, name []byte) csvOperation {
-	if !bytes.Equal(name, r.lastName) {
-		r.lastName = append(r.lastName[:0], name...)
-		var ok bool
-		if r.lastOp, ok = csvOperations()[string(name)]; !ok {
-			r.lastOp = csvOperation{"info", classCategories[class]}
-		}
-	}
-	return r.lastOp
-}
-
 // putCells copies the cells somebody looks at.
-func (r *csvReader) putCells(b *event.Batch, class int) {
-	for i := range r.puts {
-		p := &r.puts[i]
-		v := r.rows.cell(p.cell)
+func (p *csvPutter) putCells(b *event.Batch, op *csvOperation) {
+	for i := range p.puts {
+		x := &p.puts[i]
+		v := p.cell(x.cell)
 		if len(v) == 0 {
 			continue
 		}
-		switch p.how {
+		switch x.how {
 		case putText:
-			b.PutStr(p.field, v)
+			b.PutStr(x.field, v)
 		case putTrim:
 			if v = bytes.TrimRight(v, " "); len(v) > 0 {
-				b.PutStr(p.field, v)
+				b.PutStr(x.field, v)
 			}
-		case putInt:
-			if n, ok := wholeNumber(v); ok {
-				b.PutInt(p.field, n)
-			}
-		case putThread:
-			if n, ok := wholeNumber(v); ok && (n != 0 || class != classNetwork) {
-				b.PutInt(p.field, n)
+		case putInt, putThread:
+			if n, ok := wholeNumber(v); ok && (x.how == putInt || n != 0 || op.class != classNetwork) {
+				b.PutInt(x.field, n)
 			}
 		case putSpan:
 			if n, ok := seconds(v); ok {
-				b.PutInt(p.field, n)
+				b.PutInt(x.field, n)
 			}
 		case putUser:
-			r.putUser(b, v)
+			p.putUser(b, v)
+		case putLevel:
+			b.PutText(x.field, p.level(v))
+		case putClock:
+			if c, ok := p.times.parse(v); ok {
+				b.PutInt(x.field, (c.ns-p.row.clock+day)%day)
+			}
 		case putExtra:
-			b.PutExtra(p.name, v)
-		}
-	}
-	if r.wants.duration {
-		if c, ok := r.times.parse(r.rows.cell(r.at[colCompletion])); ok {
-			b.PutInt(event.EventDuration, (c.ns-r.clock+day)%day)
+			b.PutExtra(x.name, v)
 		}
 	}
 }
 
-func (r *csvReader) putUser(b *event.Batch, v []byte) {
+// level gives the English name of an integrity level, or the text as it is where it has none.
+func (p *csvPutter) level(v []byte) string {
+	l, ok := p.levels[string(v)]
+	if ok {
+		return l
+	}
+	if l, ok = integrityLevel(v); !ok {
+		l = string(v)
+		if p.strange == nil {
+			p.strange = make(map[string]bool)
+		}
+		if l != "n/a" && len(p.strange) < 20 {
+			p.strange[string(clip(v))] = true
+		}
+	}
+	if p.levels == nil || len(p.levels) >= maxPaths {
+		p.levels = make(map[string]string)
+	}
+	p.levels[string(v)] = l
+	return l
+}
+
+func (p *csvPutter) putUser(b *event.Batch, v []byte) {
 	domain, name, ok := bytes.Cut(v, []byte{'\\'})
 	if !ok {
 		domain, name = nil, v
 	}
-	if len(domain) > 0 && r.wants.userDomain {
+	if len(domain) > 0 && p.wants.userDomain {
 		b.PutStr(event.UserDomain, domain)
 	}
-	if len(name) > 0 && r.wants.userName {
+	if len(name) > 0 && p.wants.userName {
 		b.PutStr(event.UserName, name)
 	}
 }
 
 // putNet puts a network event's ends. The host's own end is the source, unless it accepted the connection, or a datagram
 // came to a group it listens to: then Procmon has the group on the left.
-func (r *csvReader) putNet(b *event.Batch, n *netPath, transport []byte, role string) {
+func (p *csvPutter) putNet(b *event.Batch, n *netPath, op *csvOperation, role string) {
+	udp := op.name[0] == 'U'
 	src, dst, direction := &n.local, &n.remote, ""
 	switch {
 	case role == event.RoleConnect:
 		direction = "egress"
 	case role == event.RoleAccept:
 		src, dst, direction = dst, src, "ingress"
-	case transport[0] == 'U' && n.local.group() && !n.remote.group():
+	case udp && n.local.group() && !n.remote.group():
 		src, dst, direction = dst, src, "ingress"
 	}
-	if transport[0] == 'U' {
+	if udp {
 		b.PutText(event.NetworkTransport, "udp")
 	} else {
 		b.PutText(event.NetworkTransport, "tcp")
@@ -420,7 +379,7 @@ func (r *csvReader) putNet(b *event.Batch, n *netPath, transport []byte, role st
 	}
 	src.put(b, event.SourceIP, event.SourceDomain, event.SourcePort)
 	dst.put(b, event.DestinationIP, event.DestinationDomain, event.DestinationPort)
-	if a := n.local.addr; r.wants.networkType && (a.IsValid() || n.remote.addr.IsValid()) {
+	if a := n.local.addr; p.wants.networkType && (a.IsValid() || n.remote.addr.IsValid()) {
 		if !a.IsValid() {
 			a = n.remote.addr
 		}
@@ -430,8 +389,8 @@ func (r *csvReader) putNet(b *event.Batch, n *netPath, transport []byte, role st
 		}
 		b.PutText(event.NetworkType, kind)
 	}
-	if r.wants.bytes {
-		if v, ok := bytes.CutPrefix(r.rows.cell(r.at[colDetail]), []byte("Length: ")); ok {
+	if p.wants.bytes {
+		if v, ok := bytes.CutPrefix(p.cell(p.at[colDetail]), []byte("Length: ")); ok {
 			// Connecting and the like say 0 for what they don't send.
 			if n, _, ok := number(v); ok && (n > 0 || role == event.RoleSend || role == event.RoleReceive) {
 				b.PutInt(event.NetworkBytes, n)

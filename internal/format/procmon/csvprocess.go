@@ -8,11 +8,11 @@ import (
 )
 
 // putProcess puts what the Detail of a process's start or end says and no column does.
-func (r *csvReader) putProcess(b *event.Batch, role string, t int64, timed bool) {
+func (p *csvPutter) putProcess(b *event.Batch, role string, t int64, timed bool) {
 	i := b.Len - 1
 	var detail []byte
-	if c := r.at[colDetail]; c >= 0 {
-		detail = r.rows.cell(c)
+	if c := p.at[colDetail]; c >= 0 {
+		detail = p.cell(c)
 	}
 	if role == event.RoleEnd {
 		if timed {

@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	csvBuffer = 1 << 20 // bytes asked of the stream at a time
+	csvBuffer = 4 << 20 // bytes asked of a long stream at a time: rows enough for several batches
+	minBuffer = 64 << 10
 	maxRow    = 16 << 20
 	maxCells  = 512
 
@@ -38,11 +39,18 @@ type csvScanner struct {
 	base     int64 // offset of buf[0] in the source
 	line     int64 // number of the line at pos, from 1
 	err      error // of r: io.EOF, or what broke
+	hold     bool  // nothing may be read
+	short    bool  // closing would have had to
 
 	budget int64 // bytes the next search for a closing quote may look through
 
-	row   []byte // the row next gave, without its line end
-	cells []csvCell
+	utf16 bool // the stream was UTF-16 in the source, where pos is at raw
+	raw   int64
+
+	row   []byte    // the row next gave, without its line end
+	cells []csvCell // its cells, the end of all
+	all   []csvCell // those of the rows that are kept, and cells
+	kept  int
 	text  []byte // an unescaped cell
 }
 
@@ -53,7 +61,7 @@ type csvCell struct {
 }
 
 func newCSVScanner(r io.Reader, sep byte) *csvScanner {
-	return &csvScanner{r: r, sep: sep, buf: make([]byte, csvBuffer), line: 1, budget: maxRow}
+	return &csvScanner{r: r, sep: sep, buf: make([]byte, minBuffer), line: 1, budget: maxRow}
 }
 
 // A badRow is a row that can't be used. Reading goes on behind it.
@@ -61,14 +69,22 @@ type badRow struct{ what string }
 
 func (e *badRow) Error() string { return e.what }
 
-var errLongLine = errors.New("the line doesn't end") // found by lineEnd, told by skipLine
+var (
+	errLongLine = errors.New("the line doesn't end") // found by lineEnd, told by skipLine
+	errMore     = errors.New("more must be read")
+)
 
 // next reads a row and gives its first line's number and its offset. The row and its cells are valid until the next call.
-// The error is a *badRow, or the stream's, which is io.EOF at the end.
-func (s *csvScanner) next() (line, off int64, err error) {
-	line, off = s.line, s.base+int64(s.pos)
+// The error is a *badRow, or the stream's, which is io.EOF at the end. With hold, next reads no more than the buffer has, so
+// that the rows before stay where they are, and gives errMore if the buffer doesn't have the row's end; rows that are kept
+// keep their cells as well.
+func (s *csvScanner) next(hold bool) (line, off int64, err error) {
+	s.hold = hold
+	line, off = s.line, s.offset()
 	n, err := s.lineEnd(0)
 	switch {
+	case hold && err != nil && err != io.EOF:
+		return line, off, errMore
 	case err == errLongLine:
 		return line, off, s.skipLine()
 	case n == 0:
@@ -83,6 +99,9 @@ func (s *csvScanner) next() (line, off int64, err error) {
 	}
 	open := len(s.cells)
 	m, lines, ok := s.closing(n, err)
+	if s.short {
+		return line, off, errMore
+	}
 	if ok && (s.width == 0 || len(s.cells) == s.width) {
 		s.take(m, lines)
 		return line, off, nil
@@ -92,13 +111,31 @@ func (s *csvScanner) next() (line, off int64, err error) {
 	return line, off, &badRow{fmt.Sprintf("the quote opened in cell %d is never closed", open)}
 }
 
+// offset is where in the source the unread part begins.
+func (s *csvScanner) offset() int64 {
+	if s.utf16 {
+		return s.raw
+	}
+	return s.base + int64(s.pos)
+}
+
+// keep keeps the cells of the row next gave, until release.
+func (s *csvScanner) keep() { s.kept = len(s.all) }
+
+func (s *csvScanner) release() { s.all, s.kept = s.all[:0], 0 }
+
 // closing looks for the end of a row whose first n bytes, a line, end inside quotes; err is what lineEnd gave with n. It
 // gives the row's bytes and lines.
 func (s *csvScanner) closing(n int, err error) (int, int64, bool) {
 	lines, limit := int64(1), int64(n)+s.budget
+	s.short = false
 	for tries := 0; err == nil && tries < maxReopen && int64(n)+lines*lineCost < limit; {
 		m := 0
 		m, err = s.lineEnd(n)
+		if err == errMore {
+			s.short = true
+			break
+		}
 		if m == n || err != nil && err != io.EOF {
 			break
 		}
@@ -118,6 +155,9 @@ func (s *csvScanner) closing(n int, err error) (int, int64, bool) {
 
 // take moves past n bytes and the lines they are.
 func (s *csvScanner) take(n int, lines int64) {
+	if s.utf16 {
+		s.raw += utf16Bytes(s.buf[s.pos : s.pos+n])
+	}
 	s.pos += n
 	s.line += lines
 	if s.budget < maxRow {
@@ -139,13 +179,28 @@ func (s *csvScanner) lineEnd(from int) (int, error) {
 			return from, errLongLine
 		case s.err != nil:
 			return from, s.err
+		case s.hold:
+			return from, errMore
 		}
 		s.fill()
 	}
 }
 
+// peek gives the unread part, of size bytes if there are so many.
+func (s *csvScanner) peek(size int) []byte {
+	for s.end-s.pos < size && s.err == nil {
+		s.fill()
+	}
+	return s.buf[s.pos:min(s.end, s.pos+size)]
+}
+
 // fill reads more, behind the unread part, which it moves to the front of the buffer if it must.
 func (s *csvScanner) fill() {
+	if s.end == len(s.buf) && len(s.buf) < csvBuffer { // there may be much more
+		buf := make([]byte, 4*len(s.buf))
+		copy(buf[s.pos:], s.buf[s.pos:s.end])
+		s.buf = buf
+	}
 	if s.pos > 0 {
 		copy(s.buf, s.buf[s.pos:s.end])
 		s.base += int64(s.pos)
@@ -179,6 +234,9 @@ func (s *csvScanner) skipLine() error {
 			n = i + 1
 		}
 		size += n
+		if s.utf16 {
+			s.raw += utf16Bytes(s.buf[s.pos : s.pos+n])
+		}
 		s.pos += n
 		if i >= 0 || s.err != nil {
 			s.line++
@@ -200,19 +258,24 @@ func (s *csvScanner) split(n int) bool {
 			row = row[:len(row)-1]
 		}
 	}
-	s.row = row
-	cells, closed := splitRow(s.cells[:0], row, s.sep)
-	s.cells = cells
+	return s.resplit(row)
+}
+
+// resplit makes row the row, and takes it apart.
+func (s *csvScanner) resplit(row []byte) bool {
+	all, closed := splitRow(s.all[:s.kept], row, s.sep)
+	s.row, s.all, s.cells = row, all, all[s.kept:]
 	return closed
 }
 
 // splitRow appends the cells of a row. A quote inside quotes that is neither doubled nor in front of a separator stands for
 // itself. Cells beyond maxCells are not told apart.
 func splitRow(cells []csvCell, row []byte, sep byte) ([]csvCell, bool) {
+	most := len(cells) + maxCells
 	for i := 0; ; {
 		if i >= len(row) || row[i] != '"' {
 			n := bytes.IndexByte(row[i:], sep)
-			if n < 0 || len(cells) >= maxCells {
+			if n < 0 || len(cells) >= most {
 				return append(cells, csvCell{uint32(i), uint32(len(row)), false}), true
 			}
 			cells = append(cells, csvCell{uint32(i), uint32(i + n), false})
@@ -225,7 +288,7 @@ func splitRow(cells []csvCell, row []byte, sep byte) ([]csvCell, bool) {
 			return append(cells, csvCell{uint32(i), uint32(len(row)), escaped}), false
 		}
 		cells = append(cells, csvCell{uint32(i), uint32(end), escaped})
-		if end+1 == len(row) || len(cells) > maxCells {
+		if end+1 == len(row) || len(cells) > most {
 			return cells, true
 		}
 		i = end + 2

@@ -112,7 +112,7 @@ func TestCSVRandom(t *testing.T) {
 		s := newCSVScanner(&chunks{data.Bytes(), rng}, sep)
 		line, off := int64(1), int64(0)
 		for i, row := range want {
-			gotLine, gotOff, err := s.next()
+			gotLine, gotOff, err := s.next(false)
 			if err != nil || gotLine != line || gotOff != off {
 				t.Fatalf("row %d: line %d, offset %d, error %v; want %d, %d\n%q", i, gotLine, gotOff, err, line, off, data.Bytes())
 			}
@@ -126,7 +126,7 @@ func TestCSVRandom(t *testing.T) {
 			line += int64(bytes.Count(data.Bytes()[off:s.base+int64(s.pos)], []byte("\n")))
 			off = s.base + int64(s.pos)
 		}
-		if _, _, err := s.next(); err != io.EOF {
+		if _, _, err := s.next(false); err != io.EOF {
 			t.Fatalf("after the last row: %v", err)
 		}
 		r := csv.NewReader(bytes.NewReader(data.Bytes()))

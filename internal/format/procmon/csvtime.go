@@ -2,9 +2,12 @@ package procmon
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"sync"
-	"unicode/utf8"
+	"time"
+
+	"culprit/internal/event"
 )
 
 const (
@@ -283,136 +286,6 @@ func (t *timeline) step(c clock) int64 {
 	return 0
 }
 
-// dateOrder is how a date's numbers are to be read.
-type dateOrder uint8
-
-const (
-	anyOrder dateOrder = iota // not known yet
-	yearMonthDay
-	dayMonthYear
-	monthDayYear
-	noOrder // it could be two dates, or it is none
-)
-
-// A calendar reads the date of Date & Time.
-type calendar struct {
-	order dateOrder
-	last  []byte // the date read last, and the day it is
-	day   int64
-	text  string // the first date, for the note that it can't be read
-}
-
-// date gives the day, in nanoseconds since 1970, of a Date & Time cell. The first cell settles the order of its numbers for
-// the whole source; timeCell, a Time of Day of the same row, helps with that. It is false when the date could be two dates:
-// guessing would put every event of the source on a wrong day.
-func (c *calendar) date(cell, timeCell []byte) (int64, bool) {
-	if c.order != anyOrder && len(c.last) > 0 && bytes.HasPrefix(cell, c.last) {
-		return c.day, true
-	}
-	n, sep, used, ok := dateNumbers(cell)
-	if c.order == anyOrder {
-		c.text = string(clip(cell))
-		if ok {
-			c.text = string(cell[:used])
-		}
-		c.order = noOrder
-		if ok {
-			c.order = orderOf(n, cell[:used], sep, timeCell)
-		}
-	}
-	var y, m, d int64
-	switch c.order {
-	case yearMonthDay:
-		y, m, d = n[0], n[1], n[2]
-	case dayMonthYear:
-		d, m, y = n[0], n[1], n[2]
-	case monthDayYear:
-		m, d, y = n[0], n[1], n[2]
-	}
-	if y < 100 {
-		y += 2000
-	}
-	if !ok || c.order == noOrder || y < 1990 || y > 2100 || m < 1 || m > 12 || d < 1 || d > 31 {
-		return 0, false
-	}
-	// The digit behind the date may belong to it only if the date were longer, so the prefix takes in what follows.
-	c.last = append(c.last[:0], cell[:min(used+1, len(cell))]...)
-	c.day = daysFromCivil(y, m, d) * day
-	return c.day, true
-}
-
-// dateNumbers reads the three numbers of a date, the first separator between them and how long the date is.
-func dateNumbers(b []byte) (n [3]int64, sep byte, used int, ok bool) {
-	i := 0
-	for i < len(b) && !isDigit(b[i]) {
-		i++
-	}
-	for k := range n {
-		from := i
-		for ; i < len(b) && isDigit(b[i]) && i-from < 5; i++ {
-			n[k] = n[k]*10 + int64(b[i]-'0')
-		}
-		if i == from || i-from > 4 {
-			return n, sep, 0, false
-		}
-		if k == 2 {
-			break
-		}
-		for i < len(b) && !isDigit(b[i]) {
-			if c := b[i]; sep == 0 && (c == '.' || c == '/' || c == '-') {
-				sep = c
-			} else if c < utf8.RuneSelf && c != ' ' && c != sep {
-				return n, sep, 0, false
-			}
-			i++
-		}
-	}
-	return n, sep, i, sep != 0
-}
-
-// orderOf tells a date's order from itself and the way the same machine writes the time.
-func orderOf(n [3]int64, date []byte, sep byte, timeCell []byte) dateOrder {
-	short := n[2] < 100
-	switch {
-	case n[0] > 31:
-		return yearMonthDay
-	case short && sep == '-', n[1] > 31, n[0] == 0, n[1] == 0:
-		return noOrder
-	case n[1] > 12:
-		return monthDayYear
-	case n[0] > 12 && !short:
-		return dayMonthYear
-	case sep == '.' || sep == '-': // no Windows language puts the month first with these
-		return dayMonthYear
-	case n[0] > 12: // 20/07/31 or 31/07/20
-		return noOrder
-	}
-	return slashOrder(date, timeCell)
-}
-
-// slashOrder decides 5/7/2020, which languages read both ways. Those that put the month first write seconds with a full stop
-// and the half of the day as AM and PM.
-func slashOrder(date, timeCell []byte) dateOrder {
-	c, ok := parseClock(timeCell)
-	if !ok {
-		return noOrder
-	}
-	if i := bytes.IndexByte(timeCell, ','); i > 0 && c.frac > 0 {
-		return dayMonthYear
-	}
-	if h := half(c.word); h == forenoon || h == afternoon {
-		if w := plainWord(c.word); w != "am" && w != "pm" {
-			return dayMonthYear
-		}
-	}
-	first, rest, _ := bytes.Cut(date, []byte{'/'})
-	second, _, _ := bytes.Cut(rest, []byte{'/'})
-	if len(bytes.TrimLeft(first, " ")) == 1 && len(second) == 2 && second[0] == '0' {
-		return dayMonthYear // d/MM/yyyy is in use, M/dd/yyyy isn't
-	}
-	return noOrder
-}
-
 // daysFromCivil counts the days from 1970-01-01 to a date of the Gregorian calendar.
 func daysFromCivil(y, m, d int64) int64 {
 	if m <= 2 {
@@ -441,4 +314,142 @@ func seconds(b []byte) (int64, bool) {
 		i += 1 + used
 	}
 	return n, i == len(b)
+}
+
+// time gives the row its time, if the file has times, or says why it has none.
+func (r *csvReader) time(row *csvRow) {
+	r.localTime(row)
+	switch {
+	case !row.timed:
+	case r.toUTC != nil:
+		row.t = r.toUTC(row.t)
+	case r.at[colRelative] >= 0:
+		r.follow(row, row.raw(r.at[colRelative]))
+	default:
+		r.watch(row)
+	}
+}
+
+// localTime gives the row's time as written. If nothing has, the first row settles what the file's times are.
+func (r *csvReader) localTime(row *csvRow) {
+	var clockCell, dateCell []byte
+	if i := r.at[colTime]; i >= 0 {
+		clockCell = row.raw(i)
+	}
+	if i := r.at[colDate]; i >= 0 {
+		dateCell = row.raw(i)
+		if clockCell == nil {
+			_, _, used, _ := dateNumbers(dateCell)
+			clockCell = dateCell[used:]
+		}
+	}
+	if r.basis == "" {
+		r.basis = event.BasisTimeOfDay
+		if dateCell != nil {
+			if _, ok := r.dates.date(dateCell, clockCell); ok {
+				r.basis = event.BasisLocal
+			}
+		}
+	}
+	switch {
+	case clockCell == nil:
+		return
+	case r.basis == event.BasisTimeOfDay:
+		t, ok := r.times.read(clockCell)
+		if !ok {
+			row.bad = fmt.Sprintf("the time %q can't be read", clip(clockCell))
+			return
+		}
+		row.clock, row.t = r.times.prev.ns, t
+	default:
+		c, ok := r.times.clock(clockCell)
+		if !ok || c.noHour {
+			row.bad = fmt.Sprintf("the time %q can't be read", clip(clockCell))
+			return
+		}
+		r.times.seen = true
+		d, ok := r.dates.date(dateCell, clockCell)
+		if !ok {
+			row.bad = fmt.Sprintf("the date %q can't be read", clip(dateCell))
+			return
+		}
+		row.clock, row.t = c.ns, d+c.ns
+	}
+	row.timed = true
+}
+
+// steps holds what is known of steps of the clock: daylight saving begins or ends, or a capture pauses over midnights.
+type steps struct {
+	known bool
+	base  int64 // the time at which Relative Time is 0; without that column, the row's time before
+	shift int64 // how far the clock is off since its last step
+	told  bool
+}
+
+// follow puts a row's time right by its Relative Time, which no change of the clock moves.
+func (r *csvReader) follow(row *csvRow, cell []byte) {
+	rel, ok := relative(cell)
+	if !ok {
+		return
+	}
+	s := &r.steps
+	if !s.known {
+		s.base, s.known = row.t-rel, true
+		return
+	}
+	const unit = 30 * minute // no clock steps by less
+	off := s.base + rel - row.t
+	if -2*second < off && off < 2*second {
+		s.shift = 0
+		return
+	}
+	shift := (off + unit/2) / unit * unit
+	if off < -unit/2 {
+		shift = (off - unit/2) / unit * unit
+	}
+	if shift == 0 || off-shift > 2*second || shift-off > 2*second {
+		return
+	}
+	if shift != s.shift && !s.told {
+		s.told = true
+		r.notes = append(r.notes, fmt.Sprintf("in line %d the clock steps by %s against Relative Time (daylight saving, or a pause over midnight): times follow Relative Time, as if it had not",
+			row.line, time.Duration(-shift)))
+	}
+	s.shift = shift
+	row.t += shift
+}
+
+// watch notes a fall by an hour that nothing in the file explains.
+func (r *csvReader) watch(row *csvRow) {
+	s := &r.steps
+	if fell := s.base - row.t; s.known && !s.told && fell > 55*minute && fell <= hour+second && !r.times.hourless {
+		s.told = true
+		r.notes = append(r.notes, fmt.Sprintf("in line %d the time falls by an hour: daylight saving ended, or two captures stand in one file. Times are left as they are; the column Relative Time, or a PML, would show which",
+			row.line))
+	}
+	s.base, s.known = row.t, true
+}
+
+// relative reads a Relative Time, 00:00:09.4121402, whose hours go on beyond 24.
+func relative(b []byte) (ns int64, ok bool) {
+	var n [3]int64
+	i := 0
+	for k := range n {
+		from := i
+		for ; i < len(b) && isDigit(b[i]) && i-from < 7; i++ {
+			n[k] = n[k]*10 + int64(b[i]-'0')
+		}
+		if i == from || k < 2 && (i == len(b) || b[i] != ':' && b[i] != '.') {
+			return 0, false
+		}
+		if k < 2 {
+			i++
+		}
+	}
+	if i < len(b) && (b[i] == '.' || b[i] == ',') {
+		f, _, used := fraction(b[i+1:])
+		ns = f
+		i += 1 + used
+	}
+	return ns + n[0]*hour + n[1]*minute + n[2]*second, i == len(b)
 }

@@ -294,10 +294,28 @@ func (p *detailPutter) put(b *event.Batch, operation, detail []byte) {
 			p.strange[string(clip(operation))] = true
 		}
 	}
-	if p.lastSpec == nil {
+	p.putParts(b, p.lastSpec, detail)
+}
+
+// putKeys is put for an operation whose keys were looked up.
+func (p *detailPutter) putKeys(b *event.Batch, op *csvOperation, detail []byte) {
+	if len(detail) == 0 {
 		return
 	}
-	p.parts = p.lastSpec.split(p.parts[:0], detail)
+	if op.keys == nil && len(p.strange) < 20 && op.name != "" {
+		if p.strange == nil {
+			p.strange = make(map[string]bool)
+		}
+		p.strange[string(clip([]byte(op.name)))] = true
+	}
+	p.putParts(b, op.keys, detail)
+}
+
+func (p *detailPutter) putParts(b *event.Batch, keys detailSpec, detail []byte) {
+	if keys == nil {
+		return
+	}
+	p.parts = keys.split(p.parts[:0], detail)
 	for i := range p.parts {
 		if part := &p.parts[i]; part.key != nil && p.want.Has(part.key.field) {
 			p.putValue(b, part.key.field, part.value)
@@ -343,20 +361,4 @@ func detailNumber(v []byte) (int64, bool) {
 		n = -n
 	}
 	return n, true
-}
-
-// moment reads a date with a time, as Detail has them: 7/13/2009 8:31:09 PM. Windows' beginning of time, 1601, stands for
-// no date.
-func (c *calendar) moment(v []byte) (int64, bool) {
-	_, _, used, ok := dateNumbers(v)
-	if !ok {
-		return 0, false
-	}
-	d, ok := c.date(v, bytes.TrimLeft(v[used:], " "))
-	if !ok {
-		return 0, false
-	}
-	t := timeline{coarsest: 9}
-	k, ok := t.parse(bytes.TrimSpace(v[used:]))
-	return d + k.ns, ok
 }

@@ -56,12 +56,13 @@ type xmlReader struct {
 	known   bool        // it has one
 	frames  []byte      // its stack's elements
 	stage   xmlStage
-	listed  int64  // processes so far
-	dropped int64  // of them too many to keep
-	number  int64  // events so far
-	text    []byte // scratch
-	fixed   int64  // texts repaired
-	strange int64  // events of a process the list doesn't have
+	found   map[*pmlProcess]uint8 // what of lackable the processes have that don't have all
+	listed  int64                 // processes so far
+	dropped int64                 // of them too many to keep
+	number  int64                 // events so far
+	text    []byte                // scratch
+	fixed   int64                 // texts repaired
+	strange int64                 // events of a process the list doesn't have
 }
 
 // A xmlColumn is an element that events have.
@@ -78,6 +79,7 @@ func openXML(src *format.Source, o format.Options) (format.Reader, error) {
 	}
 	x.procs = pmlReader{o: o, byIndex: map[uint32]*pmlProcess{}}
 	x.zone = newXMLZone()
+	x.found = map[*pmlProcess]uint8{}
 	return x, nil
 }
 
@@ -156,7 +158,7 @@ func (x *xmlReader) readEvent(b *event.Batch, body []byte, off int64) {
 		body = again
 	}
 	before := b.Len
-	bad := x.rows.event(b, x.number, off)
+	bad := x.putRow(b, off)
 	if bad != "" {
 		b.AddBad(x.number, off, fmt.Sprintf("event %d: %s", x.number, bad))
 	}
@@ -175,6 +177,29 @@ func (x *xmlReader) readEvent(b *event.Batch, body []byte, off int64) {
 		}
 	}
 	x.putStack(b)
+}
+
+// row gives the event at hand as a row.
+func (x *xmlReader) row(off int64) csvRow {
+	s := x.rows.rows
+	return csvRow{text: s.row, cells: s.cells, line: x.number, off: off}
+}
+
+// putRow puts the event at hand, or says what is wrong with it.
+func (x *xmlReader) putRow(b *event.Batch, off int64) string {
+	r := &x.rows
+	row := x.row(off)
+	if r.time(&row); row.bad != "" {
+		return row.bad
+	}
+	if r.put == nil { // an event without elements
+		r.plan()
+	}
+	r.put.details.dates.order = r.dates.order
+	if r.put.basis = r.basis; r.toUTC != nil {
+		r.put.basis = event.BasisUTC
+	}
+	return r.put.event(b, &row)
 }
 
 // split makes the row's cells of an event's elements. It gives what follows another event's beginning, if one is in it.
@@ -274,11 +299,11 @@ func (x *xmlReader) learnColumn(name string) int {
 	x.columns = append(x.columns, xmlColumn{name, cell})
 	x.hint = len(x.columns)
 	r.width = len(r.rows.cells)
-	r.puts = nil
+	r.extra = nil
 	if r.o.Fields == (event.Set{}) {
 		for _, c := range x.columns {
 			if c.cell >= int(numColumns) {
-				r.puts = append(r.puts, csvPut{cell: c.cell, how: putExtra, name: c.name})
+				r.extra = append(r.extra, csvPut{cell: c.cell, how: putExtra, name: c.name})
 			}
 		}
 	}

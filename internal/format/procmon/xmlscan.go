@@ -43,7 +43,7 @@ var (
 
 const maxTag = 256 // bytes of a tag; Procmon's longest has 20
 
-func newXMLScanner(r io.Reader) *xmlScanner { return &xmlScanner{r: r, buf: make([]byte, csvBuffer)} }
+func newXMLScanner(r io.Reader) *xmlScanner { return &xmlScanner{r: r, buf: make([]byte, 1<<20)} }
 
 // next gives the next process or event: its number of bytes into the source and what stands between its tags, valid until the
 // next call. The error is io.EOF at the end, errCutOff (body is what is there) or errTooLong, after which reading goes on, or

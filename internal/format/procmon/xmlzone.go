@@ -86,13 +86,14 @@ func (x *xmlReader) solve() {
 			break
 		}
 		x.split(body)
-		if t, timed, _ := r.localTime(); timed {
-			x.zone.solved = x.adjust(t)
+		row := x.row(0)
+		if r.localTime(&row); row.timed {
+			x.zone.solved = x.adjust(row.t)
 			x.zone.first = x.zone.shift
 		}
 	}
 	x.scan.rewind()
-	r.times, r.dates, r.basis, r.clock = timeline{coarsest: 9}, calendar{}, "", 0
+	r.times, r.dates, r.basis = timeline{coarsest: 9}, calendar{}, ""
 	if x.zone.solved {
 		x.zone.shift = x.zone.first
 		r.toUTC = x.toUTC
