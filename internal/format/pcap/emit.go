@@ -69,6 +69,10 @@ func (r *reader) putFlow(b *event.Batch, fl *flow) {
 		r.scratch = strconv.AppendUint(r.scratch[:0], uint64(fl.vlan), 10)
 		b.PutStr(event.NetworkVLANID, r.scratch)
 	}
+	if fl.tunnel != 0 {
+		r.scratch = appendTunnels(r.scratch[:0], fl.tunnel)
+		b.PutStr(event.FlowTunnel, r.scratch)
+	}
 	if fl.hasMAC {
 		r.putMAC(b, event.SourceMAC, fl.macs[from])
 		r.putMAC(b, event.DestinationMAC, fl.macs[1-from])

@@ -46,6 +46,7 @@ type flow struct {
 	look              [2]uint8 // how far the search for names is: lookFirst, ...
 	macs              [2][6]byte
 	vlan              uint16
+	tunnel            uint16
 	app               uint8 // appDNS, ...
 	firstDir          uint8
 	synDir            uint8
@@ -58,7 +59,7 @@ type flow struct {
 func (fl *flow) begin(f *frame, p *packet, dir int, untimed bool) {
 	fl.first, fl.firstNum, fl.firstOff, fl.firstDir = f.time, f.num, f.off, uint8(dir)
 	fl.last = f.time
-	fl.untimed, fl.vlan = untimed, p.vlan
+	fl.untimed, fl.vlan, fl.tunnel = untimed, p.vlan, p.tunnel
 	if fl.hasMAC = p.hasMAC; p.hasMAC {
 		fl.macs = p.macs
 		if dir == 1 {

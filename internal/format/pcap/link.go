@@ -12,7 +12,11 @@ const (
 	linkRaw12    = 12 // raw IP: BSD's number for DLT_RAW, OpenBSD's, and the official one
 	linkRaw14    = 14
 	linkRaw      = 101
+	linkPPP      = 9
+	linkPPPHDLC  = 50
+	linkPPPoE    = 51
 	linkLoop     = 108 // like null, in network byte order
+	linkNFLOG    = 239 // what iptables' NFLOG gave
 	linkCooked   = 113 // Linux "any": 16 bytes
 	linkIPv4     = 228
 	linkIPv6     = 229
@@ -22,9 +26,8 @@ const (
 // linkName names the link types that people are likely to meet and we don't read.
 func linkName(link uint16) string {
 	names := map[uint16]string{
-		6: "token ring", 9: "PPP", 50: "PPP", 51: "PPPoE", 105: "802.11", 119: "802.11 with Prism header", 127: "802.11 with radiotap header",
-		147: "private", 149: "PKTAP", 163: "802.11 with AVS header", 189: "USB", 187: "Bluetooth", 195: "802.15.4", 201: "Bluetooth",
-		220: "USB", 239: "nflog", 249: "USB", 251: "Bluetooth LE", 253: "netlink", 272: "Bluetooth LE",
+		6: "token ring", 10: "FDDI", 147: "private", 149: "private, or PKTAP with a damaged header", 189: "USB", 187: "Bluetooth", 195: "802.15.4", 201: "Bluetooth",
+		220: "USB", 249: "USB", 251: "Bluetooth LE", 253: "netlink", 272: "Bluetooth LE",
 	}
 	n := strconv.Itoa(int(link))
 	if what := names[link]; what != "" {
@@ -42,6 +45,9 @@ const (
 	etherOld  = 0x9100 // QinQ before it was standardised
 	etherMPLS = 0x8847
 	etherPPP  = 0x8864 // PPPoE, session stage
+	etherVN   = 0x8926 // VN-Tag, 802.1BR before it was standardised
+	etherPBB  = 0x88e7 // provider backbone bridges, 802.1ah: an Ethernet frame follows
+	etherFP   = 0x8903 // Cisco FabricPath: the same
 )
 
 const (
@@ -57,9 +63,7 @@ func (p *packet) decodeLink(link uint16, d []byte) (rest []byte, why string) {
 		if len(d) < 14 {
 			return nil, cutInLink
 		}
-		p.hasMAC = true
-		p.macs = [2][6]byte{[6]byte(d[6:]), [6]byte(d)}
-		return p.decodeType(binary.BigEndian.Uint16(d[12:]), d[14:])
+		return p.decodeEthernet(d)
 	case linkRaw12, linkRaw14, linkRaw, linkIPv4, linkIPv6:
 		return d, decoded
 	case linkCooked:
@@ -77,8 +81,25 @@ func (p *packet) decodeLink(link uint16, d []byte) (rest []byte, why string) {
 			return nil, cutInLink
 		}
 		return d[4:], familyIsIP(d)
+	case linkPPP, linkPPPHDLC:
+		return decodePPP(d)
+	case linkPPPoE:
+		return decodeSession(d)
+	case link80211:
+		return p.decode80211(d)
+	case linkRadiotap, linkPrism, linkAVS, linkPPI:
+		return p.decodeWireless(link, d)
+	case linkNFLOG:
+		return decodeNFLOG(d)
 	}
 	return nil, unknownLink
+}
+
+// decodeEthernet takes a frame of at least 14 bytes.
+func (p *packet) decodeEthernet(d []byte) (rest []byte, why string) {
+	p.hasMAC = true
+	p.macs = [2][6]byte{[6]byte(d[6:]), [6]byte(d)}
+	return p.decodeType(binary.BigEndian.Uint16(d[12:]), d[14:])
 }
 
 // familyIsIP knows the address families of BSD, macOS, Linux and Windows in either byte order; a family is below 256.
@@ -108,6 +129,19 @@ func (p *packet) decodeType(typ uint16, d []byte) (rest []byte, why string) {
 				p.vlan = binary.BigEndian.Uint16(d) & 0xfff
 			}
 			typ, d = binary.BigEndian.Uint16(d[2:]), d[4:]
+		case typ == etherVN:
+			if len(d) < 6 {
+				return nil, cutInLink
+			}
+			typ, d = binary.BigEndian.Uint16(d[4:]), d[6:]
+		case typ == etherPBB || typ == etherFP:
+			size := map[uint16]int{etherPBB: 4, etherFP: 2}[typ]
+			if len(d) < size+14 {
+				return nil, cutInLink
+			}
+			d = d[size:]
+			p.macs = [2][6]byte{[6]byte(d[6:]), [6]byte(d)}
+			typ, d = binary.BigEndian.Uint16(d[12:]), d[14:]
 		case typ == etherMPLS:
 			return decodeLabels(d)
 		case typ == etherPPP:
@@ -147,9 +181,46 @@ func decodeSession(d []byte) (rest []byte, why string) {
 	if len(d) < 8 {
 		return nil, cutInLink
 	}
-	switch binary.BigEndian.Uint16(d[6:]) {
+	return decodePPP(d[6:])
+}
+
+// decodePPP passes over PPP's address and control, which may be left out, and its protocol, of which the first byte may be.
+func decodePPP(d []byte) (rest []byte, why string) {
+	if len(d) >= 2 && d[0] == 0xff && d[1] == 3 {
+		d = d[2:]
+	}
+	if len(d) >= 1 && d[0] == 0 {
+		d = d[1:]
+	}
+	if len(d) < 2 {
+		return nil, cutInLink
+	}
+	switch d[0] {
 	case 0x21, 0x57: // IPv4, IPv6
-		return d[8:], decoded
+		return d[1:], decoded
+	}
+	return nil, notIP
+}
+
+// decodeNFLOG finds the packet among the attributes behind family, version and resource: length, type 9, padded to words.
+// Their numbers are in the byte order of the capturing machine, whose low byte of a length is the one that isn't 0.
+func decodeNFLOG(d []byte) (rest []byte, why string) {
+	if len(d) < 8 {
+		return nil, cutInLink
+	}
+	var order binary.ByteOrder = binary.LittleEndian
+	if d = d[4:]; d[0] == 0 { // attributes are shorter than 256 bytes, but for the packet, which is the last
+		order = binary.BigEndian
+	}
+	for len(d) >= 4 {
+		size, typ := int(order.Uint16(d)), order.Uint16(d[2:])&0x7fff
+		if size < 4 {
+			break
+		}
+		if typ == 9 {
+			return d[4:min(size, len(d))], decoded
+		}
+		d = d[min(len(d), (size+3)&^3):]
 	}
 	return nil, notIP
 }

@@ -61,15 +61,22 @@ type packet struct {
 	flags    uint8 // of TCP
 	seq, ack uint32
 	whole    int // payload of the whole datagram: more than payLen in a first fragment
+
+	tunnel uint16 // what it was found in: four bits each, the innermost lowest
 }
 
 // decode fills p from f and says why if it can't.
-func (p *packet) decode(f *frame) (why string) {
+func (p *packet) decode(f *frame) string {
 	d, why := p.decodeLink(f.link, f.data)
 	if why != decoded {
 		return why
 	}
-	wire := f.orig - (len(f.data) - len(d)) // bytes behind the link header, on the wire
+	p.tunnel = 0
+	return p.decodeIP(d, f.orig-(len(f.data)-len(d)))
+}
+
+// decodeIP decodes an IP packet that has wire bytes on the wire.
+func (p *packet) decodeIP(d []byte, wire int) (why string) {
 	if len(d) == 0 {
 		return cutInIP
 	}

@@ -102,6 +102,7 @@ type reader struct {
 	links   map[uint16]int64 // frames of link types we can't read
 	notIP   int64
 	cut     int64 // packets of which only a part was captured
+	tunnels [numTunnels]int64
 	scratch []byte
 }
 
@@ -170,6 +171,9 @@ func (r *reader) notes(b *event.Batch) {
 			" of them were ended early, their later packets are flows of their own")
 	}
 	r.owners.notes(b)
+	if s := tunnelNote(&r.tunnels); s != "" {
+		b.Note(s)
+	}
 	if r.cut > 0 {
 		b.Note(commas(r.cut) + " of " + commas(r.f.num) + " packets were cut when captured (snaplen): names in them can be missing")
 	}
@@ -197,6 +201,39 @@ func (r *reader) packet(b *event.Batch) {
 		b.AddBad(f.num, f.off, why)
 		return
 	}
+	for depth := 0; depth < maxTunnels && (p.proto == protoIPIP || p.proto == proto6in4 || p.proto == protoGRE); depth++ {
+		if !r.inside((*packet).carried) {
+			break
+		}
+	}
+	r.flowOf(b)
+	for depth := p.depth(); depth < maxTunnels && p.proto == protoUDP && r.inside((*packet).wrapped); depth = p.depth() {
+		r.flowOf(b)
+	}
+}
+
+// inside goes into the tunnel that the packet is a part of, as seen by what. If it is none, the packet stays what it was.
+func (r *reader) inside(what func(*packet) (inside, bool)) bool {
+	p := &r.p
+	if p.frag != notFragment {
+		return false
+	}
+	in, ok := what(p)
+	if !ok {
+		return false
+	}
+	outer := *p
+	if !p.enter(in) {
+		*p = outer
+		return false
+	}
+	r.tunnels[in.kind]++
+	return true
+}
+
+// flowOf counts the packet to its flow and looks into it.
+func (r *reader) flowOf(b *event.Batch) {
+	f, p := &r.f, &r.p
 	if p.frag != notFragment {
 		r.frags.place(p, f.time)
 	}

@@ -65,14 +65,18 @@ func samples() map[string][]byte {
 		"pcap/reuse.pcap":        reuseSample(),
 		"pcap/icmp.pcap":         icmpSample(),
 		"pcap/names.pcap":        namesSample(),
-		"pcap/unknown-link.pcap": writePCAP(little, magicMicro, 127, timed(0, plain, tcp(client, server, tcpSYN, 1, 0, ""), tcp(server, client, tcpACK, 1, 0, ""))...),
+		"pcap/unknown-link.pcap": writePCAP(little, magicMicro, 195, timed(0, plain, tcp(client, server, tcpSYN, 1, 0, ""), tcp(server, client, tcpACK, 1, 0, ""))...),
 		"pcap/snaplen-tso.pcap":  lengthsSample(),
 		"pcapng/sections.pcapng": sectionsSample(),
 		"pcapng/blocks.pcapng":   blocksSample(),
 		"pcapng/owners.pcapng":   ownersSample(),
+		"pcap/tunnels.pcap":      tunnelsSample(),
 		"pcap/link-pktap.pcap":   pktapSample(),
 	}
-	for name, link := range map[string]uint32{"null": linkNull, "loop": linkLoop, "raw": linkRaw, "raw12": linkRaw12, "ipv4": linkIPv4, "cooked": linkCooked, "cooked2": linkCooked2, "vlan": linkEthernet} {
+	for name, link := range map[string]uint32{"null": linkNull, "loop": linkLoop, "raw": linkRaw, "raw12": linkRaw12, "ipv4": linkIPv4, "cooked": linkCooked, "cooked2": linkCooked2, "vlan": linkEthernet,
+		"ppp": linkPPP, "ppp-short": linkPPPHDLC, "pppoe": linkPPPoE, "nflog": linkNFLOG, "80211": link80211, "radiotap": linkRadiotap, "avs": linkAVS,
+		"prism": linkPrism, "ppi": linkPPI, "fabricpath": linkEthernet, "pbb": linkEthernet, "vntag": linkEthernet,
+	} {
 		m["pcap/link-"+name+".pcap"] = writePCAP(little, magicMicro, link, timed(0, linker(name), conversation(client, server, 1000, 2000, "hello")...)...)
 	}
 	whole := m["pcap/web.pcap"]
@@ -92,10 +96,18 @@ func linker(name string) func([]byte) []byte {
 		"null": {2, 0, 0, 0}, "loop": {0, 0, 0, 2},
 		"cooked":  cat(be16(0), be16(1), be16(6), clientMAC, be16(0), be16(etherIPv4)),
 		"cooked2": cat(be16(etherIPv4), be16(0), be32(3), be16(1), []byte{4, 6}, clientMAC, be16(0)),
+		"ppp":     {0xff, 3, 0, 0x21}, "ppp-short": {0x21}, "pppoe": {0x11, 0, 0, 1, 0, 0, 0, 0x21},
+		"80211": wlan(0x88, 1), "radiotap": cat([]byte{0, 0, 10, 0, 0, 0, 0, 0, 0, 0}, wlan(0x08, 2)), "ppi": cat([]byte{0, 0, 8, 0, 105, 0, 0, 0}, wlan(0x88, 3)),
+		"avs": cat(be32(0x80211001), be32(16), make([]byte, 8), wlan(0x08, 0)), "prism": cat(make([]byte, 144), wlan(0x08, 0)),
+		"fabricpath": cat(clientMAC, serverMAC, be16(etherFP), be16(0x0110), ether(nil)), "pbb": cat(clientMAC, serverMAC, be16(etherPBB), be32(77), ether(nil)),
+		"vntag": cat(clientMAC, serverMAC, be16(etherVN), be32(0), be16(etherIPv4)),
 	}
 	return func(ip []byte) []byte {
 		if name == "vlan" {
 			return ether(ip, 100, 7)
+		}
+		if name == "nflog" {
+			return cat([]byte{2, 0, 0, 0, 8, 0, 1, 0, 0x86, 0xdd, 3, 0, 6, 0, 10, 0, 'a', 0, 0, 0}, little.AppendUint16(nil, uint16(len(ip)+4)), []byte{9, 0}, ip)
 		}
 		return cat(before[name], ip)
 	}

@@ -99,7 +99,7 @@ func ether(ip []byte, vlans ...int) []byte {
 		d = cat(d, be16(etherVLAN), be16(v))
 	}
 	typ := etherIPv4
-	if ip[0]>>4 == 6 {
+	if len(ip) > 0 && ip[0]>>4 == 6 {
 		typ = etherIPv6
 	}
 	return cat(d, be16(typ), ip)
