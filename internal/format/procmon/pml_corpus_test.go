@@ -101,10 +101,6 @@ func cell(b *event.Batch, i int, column string, zone time.Duration) (string, boo
 			return str(event.UserName)
 		}
 		return string(b.Str(event.UserDomain, i)) + `\` + string(b.Str(event.UserName, i)), true
-	case "Detail":
-		return string(b.Str(event.ProcmonDetail, i)), b.Has(event.ProcmonDetail, i)
-	case "Category": // of control codes it is not known yet
-		return string(b.Str(event.ProcmonCategory, i)), string(b.Str(event.EventAction, i)) != "FileSystemControl"
 	}
 	if f, ok := textColumns[column]; ok {
 		return str(f)
@@ -120,7 +116,7 @@ var textColumns = map[string]event.Field{
 	"Event Class": event.ProcmonEventClass, "Image Path": event.ProcessExecutable, "Company": event.ProcessPECompany,
 	"Description": event.ProcessTitle, "Version": event.ProcessPEFileVersion, "Authentication ID": event.ProcmonAuthenticationID,
 	"Command Line": event.ProcessCommandLine, "Virtualized": event.ProcmonVirtualized, "Integrity": event.ProcmonIntegrity,
-	"Architecture": event.ProcmonArchitecture,
+	"Architecture": event.ProcmonArchitecture, "Category": event.ProcmonCategory, "Relative Time": event.ProcmonRelativeTime,
 }
 
 // trimmed are the columns whose blanks at the ends we drop.

@@ -31,10 +31,6 @@ func displayed(b *event.Batch, i int, column string, zone time.Duration) string 
 		return at.Format("1/2/2006 3:04:05 PM")
 	case "Detail":
 		return string(b.Str(event.ProcmonDetail, i))
-	case "Category":
-		return string(b.Str(event.ProcmonCategory, i))
-	case "Relative Time":
-		return string(b.Str(event.ProcmonRelativeTime, i))
 	case "Sequence":
 		return "n/a"
 	case "Duration":
@@ -124,6 +120,41 @@ func mismatches(found map[mismatch]int) []mismatch {
 
 // known gives the reason of a mismatch that is known, "" for none.
 func known(column, got, want string) string { return named(column, got, want) }
+
+// TestPMLTruth counts the Details that Process Monitor gets wrong: where they are not as in its CSV without Options.Display.
+func TestPMLTruth(t *testing.T) {
+	want := []map[string]int{
+		{"RegQueryKey": 4759, "RegQueryValue": 27, "QueryDirectory": 51},
+		{"CreateFileMapping": 1282, "QueryDirectory": 401},
+		{},
+		{"RegQueryKey": 1143, "RegQueryValue": 32, "RegSetInfoKey": 693, "RegSetValue": 23},
+		{"CreateFile": 1},
+	}
+	for n, p := range pmlPairs {
+		rows, columns := openRows(t, p.csv)
+		column, wrong := slices.Index(columns, "Detail"), map[string]int{}
+		eachBatch(t, openCorpus(t, p.pml), format.Options{}, func(b *event.Batch) {
+			for i := range b.Len {
+				if string(b.Str(event.EventDataset, i)) != "procmon.events" {
+					continue
+				}
+				row, err := rows.Read()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if string(b.Str(event.ProcmonDetail, i)) != row[column] {
+					op := string(b.Str(event.EventAction, i))
+					if wrong[op]++; wrong[op] < 2 {
+						t.Logf("%s: event %d\n true %q\nshown %q", op, b.Int(event.Record, i), b.Str(event.ProcmonDetail, i), row[column])
+					}
+				}
+			}
+		})
+		if !maps.Equal(wrong, want[n]) {
+			t.Errorf("%s: %v, want %v", p.pml, wrong, want[n])
+		}
+	}
+}
 
 func openRows(t *testing.T, name string) (rows *csv.Reader, columns []string) {
 	t.Helper()

@@ -55,6 +55,9 @@ func (r *pmlReader) readEvent(b *event.Batch) (done bool) {
 			b.AddBad(r.next, off, fmt.Sprintf("event %d should begin at byte %d, where the file, of %d bytes, has no event", r.next, off, r.size))
 			continue
 		}
+		if !r.begun {
+			r.begun, r.first = true, le.Uint64(head[0x1c:])
+		}
 		if r.o.RolesOnly {
 			class, code := le.Uint32(head[8:]), le.Uint16(head[0xc:])
 			if !mayHaveRole(class, code) && !(class == classProcess && code == opProcessCreate) {
@@ -245,9 +248,6 @@ func (r *pmlReader) putHeader(b *event.Batch, e *pmlEvent, p *pmlProcess) {
 
 // putRelative puts the time since the first event of the log, 00:00:01.2345678.
 func (r *pmlReader) putRelative(b *event.Batch, e *pmlEvent) {
-	if !r.begun {
-		r.begun, r.first = true, e.filetime
-	}
 	v := e.filetime - r.first
 	sign := ""
 	if int64(v) < 0 { // version 7 writes events out of order
