@@ -1,7 +1,7 @@
 // Package format says what a format is: how a source is recognised and read into batches.
 //
 // A format family has a package of its own below this one and gives its formats as values; package ingest holds the one
-// list of them. Sources compressed with gzip or zstd, members of zip archives and standard input are opened here, so that a
+// list of them. Sources compressed with gzip, zstd or lz4, members of zip archives and standard input are opened here, so that a
 // format never sees the difference.
 package format
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
 )
 
 // A Source is bytes to read: a file, a member of an archive, standard input; decompressed if it was compressed. It is not
@@ -28,7 +29,7 @@ type Source struct {
 	file   *os.File      // set when the source is an uncompressed file: it can be read at random
 	read   int64         // bytes as stored that were taken so far
 	close  []func() error
-	packed string // gzip, zstd: how it was compressed
+	packed string // gzip, zstd, lz4: how it was compressed
 }
 
 // spoolInMemory is the size up to which a source that must be read at random, and can't, is held in memory; a larger one
@@ -53,7 +54,7 @@ func (s *Source) start(r io.Reader) error {
 	for range 2 { // a .gz of a .zst happens; deeper nesting is a bomb
 		magic, err := s.r.Peek(4)
 		if err != nil && err != io.EOF && len(magic) == 0 {
-			return err
+			return s.explain(err)
 		}
 		switch {
 		case len(magic) >= 3 && magic[0] == 0x1f && magic[1] == 0x8b && magic[2] == 8:
@@ -72,6 +73,9 @@ func (s *Source) start(r io.Reader) error {
 			s.packed, s.file = "zstd", nil
 			s.close = append(s.close, func() error { z.Close(); return nil })
 			s.r = bufio.NewReaderSize(z, 1<<20)
+		case bytes.Equal(magic, []byte{0x04, 0x22, 0x4d, 0x18}): // a frame; Wireshark writes captures so
+			s.packed, s.file = "lz4", nil
+			s.r = bufio.NewReaderSize(lz4.NewReader(s.r), 1<<20)
 		default:
 			return nil
 		}
