@@ -57,7 +57,7 @@ func (r *stack) Read(b *event.Batch) error {
 		if err != nil {
 			return fmt.Errorf("line %d: %w", r.lines.Number, err)
 		}
-		if len(line) == 0 || isStack(line) && !r.begun {
+		if len(line) == 0 || !r.begun && isStack(line) {
 			r.begun = true
 			continue
 		}
