@@ -33,7 +33,6 @@ func looksLike(head []byte) string {
 		{"7z\xbc\xaf", "7-Zip archive: unpack it first"},
 		{"BZh", "bzip2: unpack it first"},
 		{"\xfd7zXZ", "xz: unpack it first"},
-		{"ElfFile\x00", "Windows event log, EVTX: export it as JSON for now"},
 		{"\xff\xfe", "UTF-16 text: save it as UTF-8"},
 		{"\xfe\xff", "UTF-16 text: save it as UTF-8"},
 		{"<?xml", "XML"},

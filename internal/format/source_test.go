@@ -154,7 +154,7 @@ func TestSpool(t *testing.T) {
 
 func TestDetect(t *testing.T) {
 	for data, what := range map[string]string{
-		"": "(empty)", "MZ..": "(Windows program)", "hello": "(text)", "a\x00b": "(binary)", "ElfFile\x00": "EVTX", "\xff\xfea\x00": "UTF-16",
+		"": "(empty)", "MZ..": "(Windows program)", "hello": "(text)", "a\x00b": "(binary)", "\xff\xfea\x00": "UTF-16",
 	} {
 		src, err := NewSource("x", strings.NewReader(data), -1)
 		if err != nil {

@@ -18,6 +18,7 @@ var Formats = []*format.Format{
 	pcap.PCAP,
 	pcap.PCAPNG,
 	winevent.JSON,
+	winevent.EVTX,
 	winevent.List,
 	zeek.Log,
 	saved.TCPView,
