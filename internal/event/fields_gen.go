@@ -117,6 +117,7 @@ const (
 	ProcmonVirtualized                                // procmon.virtualized
 	ProcmonOperation                                  // procmon.operation
 	ProcmonStack                                      // procmon.stack
+	ProcmonModules                                    // procmon.modules
 	ProcmonDetailDesiredAccess                        // procmon.detail.desired_access
 	ProcmonDetailGrantedAccess                        // procmon.detail.granted_access
 	ProcmonDetailDisposition                          // procmon.detail.disposition
@@ -239,6 +240,9 @@ const (
 	ProcmonDetailSndwinscale                          // procmon.detail.sndwinscale
 	ProcmonDetailSeqnum                               // procmon.detail.seqnum
 	ProcmonDetailConnid                               // procmon.detail.connid
+	ProcmonDetailCommitPeak                           // procmon.detail.commit_peak
+	ProcmonDetailSystemCalls                          // procmon.detail.system_calls
+	ProcmonDetailFileName                             // procmon.detail.file_name
 	ProcmonDetailOperation                            // procmon.detail.operation
 	ProcmonDetailEntries                              // procmon.detail.entries
 	ZeekSessionID                                     // zeek.session_id
@@ -391,6 +395,7 @@ var infos = [NumFields]Info{
 	{"procmon.virtualized", Keyword, "UAC virtualisation.", "Procmon"},
 	{"procmon.operation", Keyword, "Operation as Procmon wrote it, where event.action has its usual name instead: IRP_MJ_CREATE for CreateFile.", "Procmon"},
 	{"procmon.stack", Keywords, "Stack, innermost frame first: ntdll.dll + 0x9c0a4, or with symbols ntoskrnl.exe!IofCallDriver + 0x59.", "Procmon"},
+	{"procmon.modules", Keywords, "Modules of a process: path, base address, size and time of the PE header, in hexadecimal; time and size are what symbol servers know a module by.", "Procmon"},
 	{"procmon.detail.desired_access", Keyword, "Access asked for: of a file or a registry key.", "Procmon Detail"},
 	{"procmon.detail.granted_access", Keyword, "Access given where Maximum Allowed was asked for.", "Procmon Detail"},
 	{"procmon.detail.disposition", Keyword, "What opening was to do: Open, Create, OpenIf, ...; what it did to a registry key: REG_CREATED_NEW_KEY, ...", "Procmon Detail"},
@@ -513,6 +518,9 @@ var infos = [NumFields]Info{
 	{"procmon.detail.sndwinscale", Long, "Scale of the send window.", "Procmon Detail"},
 	{"procmon.detail.seqnum", Long, "Sequence number; 0 in recordings.", "Procmon Detail"},
 	{"procmon.detail.connid", Long, "Connection ID; 0 in recordings.", "Procmon Detail"},
+	{"procmon.detail.commit_peak", Long, "Most memory that was committed, in bytes.", "Procmon Detail"},
+	{"procmon.detail.system_calls", Long, "System calls since the system started.", "Procmon Detail"},
+	{"procmon.detail.file_name", Keyword, "File a key was restored from.", "Procmon Detail"},
 	{"procmon.detail.operation", Keyword, "Whether reading or writing was to be possible: Read, Write.", "Procmon Detail"},
 	{"procmon.detail.entries", Keywords, "Names that listing a directory or a file's streams gave, in order; Detail has them under numbers.", "Procmon Detail"},
 	{"zeek.session_id", Keyword, "Zeek's uid.", "Zeek"},

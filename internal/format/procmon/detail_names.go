@@ -243,6 +243,8 @@ var renameFlags = []flagName{
 	{0x40, "FILE_RENAME_IGNORE_READONLY_ATTRIBUTE"},
 }
 
+var restoreFlags = []flagName{{0x1, "REG_WHOLE_HIVE_VOLATILE"}, {0x8, "REG_FORCE_RESTORE"}}
+
 var alignments = map[uint32]string{0: "Byte", 1: "Word", 3: "Long", 7: "Quad", 15: "Octa", 31: "32 Byte", 63: "64 Byte", 127: "128 Byte", 255: "256 Byte", 511: "512 Byte"}
 
 var compressionFormats = [...]string{"None", "Default", "LZNT1", "XPRESS", "XPRESS Huffman"}

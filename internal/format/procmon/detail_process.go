@@ -15,7 +15,10 @@ import (
 //	           peak (8 bytes each).
 //	image      base (pointer), u32 size, u16 text, 2 bytes, path
 //	thread     create: u32 thread; exit: u32, kernel time, user time
-//	profiling  process: user time, kernel time, working set, private bytes; thread: user, kernel time, u32 context switches
+//	profiling  process: user time, kernel time, working set, private bytes; thread: u32 user time, kernel time, context switches
+//	system     (System Statistics) u32 bytes of a page, SYSTEM_PERFORMANCE_INFORMATION
+//
+// No recording with profiling or statistics has its CSV beside it: the layout is from descriptions of the format.
 
 // processText writes the Detail of a process event, and its path; false when its details end too early.
 func (r *pmlReader) processText(t *detailWriter, e *pmlEvent, d []byte) bool {
@@ -40,6 +43,13 @@ func (r *pmlReader) processText(t *detailWriter, e *pmlEvent, d []byte) bool {
 		t.seconds("Kernel Time", event.ProcmonDetailKernelTime, le.Uint64(d[4:]), "")
 	case opLoadImage:
 		return r.imageText(t, d)
+	case opSystemStatistics:
+		if len(d) < 316 {
+			return false
+		}
+		t.count("Commit Peak", event.ProcmonDetailCommitPeak, int64(le.Uint32(d))*int64(le.Uint32(d[60:])))
+		t.count("System Calls", event.ProcmonDetailSystemCalls, int64(le.Uint32(d[312:])))
+		t.count("Context Switches", event.ProcmonDetailContextSwitches, int64(le.Uint32(d[300:])))
 	}
 	return true
 }
@@ -123,11 +133,11 @@ func (r *pmlReader) exitText(t *detailWriter, code uint16, d []byte) bool {
 	if len(d) < 52 {
 		return false
 	}
+	status := int64(int32(le.Uint32(d))) // Process Monitor shows NTSTATUS codes signed
 	if code == opProcessExit {
-		status := int64(int32(le.Uint32(d)))
 		t.long(event.ProcessExitCode, status)
-		t.plain("Exit Status", event.ProcmonDetailExitStatus, status) // Process Monitor shows NTSTATUS codes signed
 	}
+	t.plain("Exit Status", event.ProcmonDetailExitStatus, status)
 	t.seconds("User Time", event.ProcmonDetailUserTime, le.Uint64(d[12:]), " seconds")
 	t.seconds("Kernel Time", event.ProcmonDetailKernelTime, le.Uint64(d[4:]), " seconds")
 	t.count("Private Bytes", event.ProcmonDetailPrivateBytes, int64(le.Uint64(d[36:])))
@@ -140,12 +150,12 @@ func (r *pmlReader) exitText(t *detailWriter, code uint16, d []byte) bool {
 func profilingText(t *detailWriter, code uint16, d []byte) bool {
 	switch code {
 	case opThreadProfiling:
-		if len(d) < 20 {
+		if len(d) < 12 {
 			return false
 		}
-		t.seconds("User Time", event.ProcmonDetailUserTime, le.Uint64(d), " seconds")
-		t.seconds("Kernel Time", event.ProcmonDetailKernelTime, le.Uint64(d[8:]), " seconds")
-		t.count("Context Switches", event.ProcmonDetailContextSwitches, int64(le.Uint32(d[16:])))
+		t.seconds("User Time", event.ProcmonDetailUserTime, uint64(le.Uint32(d)), " seconds")
+		t.seconds("Kernel Time", event.ProcmonDetailKernelTime, uint64(le.Uint32(d[4:])), " seconds")
+		t.count("Context Switches", event.ProcmonDetailContextSwitches, int64(le.Uint32(d[8:])))
 	case opProcessProfiling:
 		if len(d) < 32 {
 			return false

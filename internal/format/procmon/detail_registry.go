@@ -7,7 +7,7 @@ package procmon
 //	query value   4 length, 8 KEY_VALUE_INFORMATION_CLASS. enumerating: 4 length, 8 index, 12 class
 //	set value     4 type, 8 length, 12 u16 bytes captured; the data stand behind the path
 //	set info      4 KEY_SET_INFORMATION_CLASS, 8 length, 12 u16 bytes captured, behind the path
-//	load, rename  2 u16 text, behind the path: the file, the new name
+//	load, rename  2 u16 text, behind the path: the file, the new name. restore: likewise, 4 u32 flags
 //
 // Of binary data 16 bytes are captured, of texts about 2 KiB.
 
@@ -27,6 +27,7 @@ const (
 	opRegSetInfoKey = 8
 	opRegLoadKey    = 12
 	opRegRenameKey  = 14
+	opRegRestoreKey = 19
 )
 
 const maximumAllowed = 0x2000000
@@ -58,6 +59,10 @@ func (r *pmlReader) registryText(t *detailWriter, code uint16, d, tail, out []by
 		})
 	case opRegSetInfoKey:
 		r.setKeyText(t, d, tail)
+	case opRegRestoreKey:
+		name, _, _ := detailText(tail, 0, le.Uint16(d[2:]))
+		t.driver("File Name", event.ProcmonDetailFileName, name)
+		t.flags("Flags", event.ProcmonDetailFlags, le.Uint32(d[4:]), restoreFlags)
 	case opRegLoadKey, opRegRenameKey:
 		name, _, _ := detailText(tail, 0, le.Uint16(d[2:]))
 		if code == opRegLoadKey {

@@ -26,6 +26,7 @@ const (
 	opProcessStart   = 7
 
 	opProcessStatistics = 8
+	opSystemStatistics  = 9
 
 	opRegCreateKey = 1
 
@@ -100,7 +101,7 @@ var registryOperations = [...]operation{
 	{name: "RegSetKeySecurity", kind: "change", category: catWriteMeta, path: 2},
 	{name: "RegQueryKeySecurity", kind: "access", category: catReadMeta, path: 2},
 	{name: unknownName, kind: "info", path: 2}, // since 2022, when Process Monitor met RegSaveKey; its name was never seen
-	{name: "RegRestoreKey", kind: "change", path: 2},
+	{name: "RegRestoreKey", kind: "change", path: 8},
 }
 
 var profilingOperations = [...]operation{

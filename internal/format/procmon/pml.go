@@ -53,6 +53,7 @@ type pmlHeader struct {
 	is64      bool
 	computer  []byte
 	windows   string // major.minor.build
+	userMax   uint64 // highest address of user mode
 	count     uint32
 	events    int64
 	offsets   int64
@@ -93,6 +94,9 @@ type pmlReader struct {
 	cutShort    error // why the source ends early
 	early       []event.Bad
 	notes       []string
+	system      *pmlProcess       // the kernel's, nil when the table has none
+	modules     int               // read so far
+	frames      []pmlFrame        // cache, nil until a stack is wanted
 	accounts    map[string][]byte // names by SID; nil until somebody asks
 	out         []byte            // result blob of the event at hand, dies when the window moves
 	outAt       int64             // where that blob stands
@@ -141,6 +145,7 @@ func (r *pmlReader) readHeader() error {
 		return int64(min(le.Uint64(b[off:]), math.MaxInt64/2))
 	}
 	h := pmlHeader{
+		userMax: le.Uint64(b[0x268:]),
 		version: le.Uint32(b[4:]), is64: le.Uint32(b[8:]) != 0, count: le.Uint32(b[0x234:]),
 		events: at(0x240), offsets: at(0x248), processes: at(0x250), strings: at(0x258), hosts: at(0x3a0),
 		windows: fmt.Sprintf("%d.%d.%d", le.Uint32(b[0x274:]), le.Uint32(b[0x278:]), le.Uint32(b[0x27c:])),

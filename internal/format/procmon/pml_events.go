@@ -139,6 +139,7 @@ func (r *pmlReader) decode(b *event.Batch, e *pmlEvent) bool {
 	} else if r.detail && bad == "" {
 		bad = r.putDetails(b, e, op, d)
 	}
+	r.putStack(b, e, p)
 	if bad != "" {
 		b.AddBad(e.number, e.off, fmt.Sprintf("event %d, %s: %s", e.number, name, bad))
 	}

@@ -43,6 +43,7 @@ type pmlProcess struct {
 
 	integrity, user, name, path, command, company, version, description []byte
 	sid                                                                 []byte // as text, of a process learnt from an event
+	modules                                                             []pmlModule
 
 	texts []textField // what every event of it gets; built at its first event
 	longs []longField
@@ -113,6 +114,12 @@ func (r *pmlReader) readProcessTable() (missing int) {
 		if p == nil {
 			missing++
 			continue
+		}
+		if r.o.Fields.Has(event.ProcmonStack) || r.o.Fields.Has(event.ProcmonModules) {
+			p.modules = r.readModules(p.off, &texts)
+		}
+		if p.pid == systemPID {
+			r.system = p
 		}
 		r.processes = append(r.processes, p)
 		r.byIndex[p.index] = p
@@ -361,6 +368,7 @@ func (r *pmlReader) readProcess(b *event.Batch) bool {
 		r.build(p)
 	}
 	r.putProcess(b, p)
+	r.putModules(b, p)
 	return false
 }
 
