@@ -24,6 +24,7 @@ var floors = map[string]int{
 	"internal/format/formattest": 2,
 	"internal/format/list":       2,
 	"internal/format/pcap":       2,
+	"internal/format/pmc":        2,
 	"internal/format/procmon":    2,
 	"internal/format/saved":      2,
 	"internal/format/winevent":   2,

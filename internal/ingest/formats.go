@@ -4,6 +4,7 @@ import (
 	"culprit/internal/format"
 	"culprit/internal/format/list"
 	"culprit/internal/format/pcap"
+	"culprit/internal/format/pmc"
 	"culprit/internal/format/procmon"
 	"culprit/internal/format/saved"
 	"culprit/internal/format/winevent"
@@ -21,6 +22,7 @@ var Formats = []*format.Format{
 	winevent.EVTX,
 	winevent.List,
 	zeek.Log,
+	pmc.Format,
 	saved.TCPView,
 	saved.PacketList,
 	saved.Stack,
