@@ -104,4 +104,60 @@ func goldenFile(t *testing.T, name, got string) {
 	}
 }
 
-var _ = event.Tags
+// dense gives a log of only full chunks of one of the real logs, some MB of them.
+func dense(t testing.TB, name string) []byte {
+	t.Helper()
+	whole := unpack(t, formattest.Corpus(t, name+".zst"))
+	d := whole[:fileHeaderSize:fileHeaderSize]
+	for len(d) < 8<<20 {
+		for at := fileHeaderSize; at+chunkSize <= len(whole); at += chunkSize {
+			if h := readChunkHeader(whole[at:][:chunkSize]); h.intact && h.free > chunkSize*9/10 {
+				d = append(d, whole[at:][:chunkSize]...)
+			}
+		}
+		if len(d) == fileHeaderSize {
+			t.Fatal("no full chunk in " + name)
+		}
+	}
+	return d
+}
+
+// BenchmarkEVTX reads the dense parts of a Security log and of a Sysmon log, from files: in memory their copying would count.
+func BenchmarkEVTX(b *testing.B) {
+	for _, name := range []string{"security", "sysmon"} {
+		data := dense(b, "evtx/parser-samples/"+name+".evtx")
+		file := filepath.Join(b.TempDir(), name)
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			b.Fatal(err)
+		}
+		for _, roles := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%s/roles=%v", name, roles), func(b *testing.B) {
+				b.SetBytes(int64(len(data)))
+				b.ReportAllocs()
+				events, batch := 0, new(event.Batch)
+				for b.Loop() {
+					events += readFile(b, file, batch, format.Options{RolesOnly: roles})
+				}
+				b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+			})
+		}
+	}
+}
+
+func readFile(t testing.TB, name string, b *event.Batch, o format.Options) (events int) {
+	src, err := format.Expand(name, nil)[0].Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	r, err := EVTX.Open(src, o)
+	for err == nil {
+		b.Reset()
+		err = r.Read(b)
+		events += b.Len + b.Skipped
+	}
+	if err != io.EOF {
+		t.Fatal(err)
+	}
+	return events
+}

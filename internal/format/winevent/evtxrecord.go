@@ -197,6 +197,9 @@ func (x *decoder) template(id, def uint32, place uint16) (*template, error) {
 	if fits {
 		var t *template
 		if t, err = x.compile(def, guid, place); err == nil {
+			if other := x.byID[idKey{id, place}]; other != nil && t.suspect {
+				t = other
+			}
 			x.local[key] = t
 			return t, nil
 		}
@@ -215,9 +218,7 @@ func (x *decoder) template(id, def uint32, place uint16) (*template, error) {
 func (x *decoder) compile(def uint32, guid [16]byte, place uint16) (*template, error) {
 	size := int64(binary.LittleEndian.Uint32(x.d[def+20:]))
 	from := int64(def) + 24
-	if size > int64(len(x.d))-from {
-		return nil, errCut
-	}
+	size = min(size, int64(len(x.d))-from) // it has an end of its own
 	if x.compiled += int(size); x.compiled > maxCompiled {
 		return nil, errors.New("the chunk has more than 1 MiB of templates")
 	}
@@ -240,6 +241,9 @@ func (x *decoder) compile(def uint32, guid [16]byte, place uint16) (*template, e
 
 // run puts a template's leaves where they go.
 func (x *decoder) run(t *template, subs []value, depth int) error {
+	if t.damage != nil && x.bad == "" {
+		x.bad = "only in part: its template " + t.damage.Error()
+	}
 	if x.work += len(t.leaves); x.work > maxWork {
 		return errWork
 	}

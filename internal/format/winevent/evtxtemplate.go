@@ -41,7 +41,8 @@ type template struct {
 	parts    []part
 	bytes    []byte // constant text of the parts, end to end
 	elements int
-	suspect  bool // a name's hash doesn't fit it: the name was overwritten, or damaged
+	suspect  bool  // a name's hash doesn't fit it: the name was overwritten, or damaged
+	damage   error // the first element that could not be read; it was left out
 }
 
 // A leaf is an element's text or an attribute.
@@ -70,11 +71,13 @@ type compiler struct {
 	places *places
 	names  map[string]string
 
-	t    *template
-	at   int
-	end  int
-	deps bool // elements have a dependency identifier: all but those in a substitution
-	open []element
+	t      *template
+	at     int
+	end    int
+	from   int  // where the token at hand stands, behind its first byte
+	failed int  // where the element at hand ends, while it is not open yet
+	deps   bool // elements have a dependency identifier: all but those in a substitution
+	open   []element
 }
 
 type element struct {
@@ -83,6 +86,7 @@ type element struct {
 	from     int // leaves of its attributes begin here
 	parts    int // parts of its text begin here
 	dataName string
+	end      int // where it ends, as it says itself
 	hasName  bool
 	flushed  bool // its text has a leaf
 	nameFrom int
@@ -104,20 +108,45 @@ func (c *compiler) compile(t *template, at, end int, place uint16, deps bool) (i
 	for c.at < c.end {
 		token := c.d[c.at]
 		c.at++
+		c.from, c.failed = c.at, 0
 		if token == tokenEnd {
 			break
 		}
-		if err := c.token(token); err != nil {
+		if err := c.token(token); err != nil && !c.resume(err) {
 			return c.at, err
 		}
 		if len(t.leaves) > maxLeaves || len(t.parts) > maxLeaves {
 			return c.at, errLarge
 		}
 	}
-	if len(c.open) > 1 {
+	if len(c.open) > 1 && t.damage == nil {
 		return c.at, errCut
 	}
 	return c.at, nil
+}
+
+// resume goes on behind the innermost element that could not be read and whose size can be: a damaged template serves many
+// records, and each of its elements says where it ends.
+func (c *compiler) resume(err error) bool {
+	if errors.Is(err, errLarge) || errors.Is(err, errNesting) {
+		return false
+	}
+	if c.failed > c.from { // in what an element says before it is open
+		c.open = append(c.open, element{end: c.failed})
+	}
+	for n := len(c.open) - 1; n > 0; n-- {
+		if end := c.open[n].end; end > c.from && end <= c.end {
+			c.open = c.open[:n]
+			c.open[n-1].parts = len(c.t.parts)
+			c.at = end
+			c.t.suspect = true
+			if c.t.damage == nil {
+				c.t.damage = err
+			}
+			return true
+		}
+	}
+	return false
 }
 
 func (c *compiler) token(token byte) error {
@@ -290,11 +319,12 @@ func (c *compiler) openElement(attributes bool) error {
 	if err := c.skip(skip); err != nil {
 		return err
 	}
+	c.failed = c.at + int(min(int64(binary.LittleEndian.Uint32(c.d[c.at-4:])), chunkSize))
 	name, err := c.name()
 	if err != nil {
 		return err
 	}
-	e := element{name: name, path: join(c.open[len(c.open)-1].path, name), from: len(c.t.leaves)}
+	e := element{end: c.failed, name: name, path: join(c.open[len(c.open)-1].path, name), from: len(c.t.leaves)}
 	if attributes {
 		if err := c.skip(4); err != nil {
 			return err
@@ -307,6 +337,7 @@ func (c *compiler) openElement(attributes bool) error {
 		}
 	}
 	e.parts = len(c.t.parts)
+	c.failed = 0
 	c.t.elements++
 	c.open = append(c.open, e)
 	return nil
@@ -416,6 +447,9 @@ func (c *compiler) name() (string, error) {
 	}
 	le := binary.LittleEndian
 	at := int64(le.Uint32(c.d[c.at-4:]))
+	if !c.isName(at) && c.isName(int64(c.at)) { // it stands here, and where it stands is damaged
+		at, c.t.suspect = int64(c.at), true
+	}
 	if at < chunkHeaderSize || at+8 > int64(len(c.d)) {
 		return "", fmt.Errorf("has a name at byte %d of its chunk, where none can be", at)
 	}
