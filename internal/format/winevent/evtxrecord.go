@@ -1,7 +1,6 @@
 package winevent
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -264,8 +263,14 @@ func (x *decoder) run(t *template, subs []value, depth int) error {
 
 // leaf puts the text of a leaf where it goes.
 func (x *decoder) leaf(t *template, l *leaf, subs []value, depth int) error {
+	if l.constant != nil {
+		return x.put(t, l, subs, l.constant)
+	}
+	if l.subst >= 0 {
+		return x.substituted(t, l, subs, depth)
+	}
 	from := len(x.r.scratch)
-	for i, p := range t.parts[l.from : l.from+l.n] {
+	for _, p := range t.parts[l.from : l.from+l.n] {
 		if p.subst < 0 {
 			if l.aim != aimNowhere {
 				x.r.scratch = append(x.r.scratch, t.bytes[p.from:p.to]...)
@@ -282,19 +287,43 @@ func (x *decoder) leaf(t *template, l *leaf, subs []value, depth int) error {
 				return err
 			}
 			from = len(x.r.scratch)
-		case v.kind == typeNull && p.optional && l.aim == aimParam && l.n == 1:
-			return nil
 		case l.aim == aimNowhere || l.aim == aimExtra && !x.r.all:
-		case l.aim == aimTime && l.n == 1 && v.kind == typeFileTime && v.to-v.from >= 8:
-			x.r.created.at, x.r.created.ok = fromFileTime(binary.LittleEndian.Uint64(x.d[v.from:]))
-			return nil
-		case l.aim == aimParam && v.kind&arrayOf != 0 && i == 0 && l.n == 1:
-			return x.paramArray(v)
 		default:
 			x.append(v)
 		}
 	}
-	return x.put(t, l, subs, from)
+	return x.put(t, l, subs, x.r.scratch[from:len(x.r.scratch):len(x.r.scratch)])
+}
+
+// substituted puts the text of a leaf that is one value.
+func (x *decoder) substituted(t *template, l *leaf, subs []value, depth int) error {
+	if l.subst >= len(subs) {
+		return nil
+	}
+	v := &subs[l.subst]
+	switch {
+	case v.kind == typeBinXML:
+		return x.fragment(v.from, v.to, l.inner, depth+1)
+	case l.aim == aimParam:
+		switch {
+		case v.kind == typeNull && t.parts[l.from].optional:
+			return nil
+		case v.kind&arrayOf != 0:
+			return x.paramArray(*v)
+		}
+	case v.from == v.to, l.aim == aimNowhere, l.aim == aimExtra && !x.r.all:
+		return nil
+	case l.aim == aimTime && v.kind == typeFileTime && v.to-v.from >= 8:
+		x.r.created.at, x.r.created.ok = fromFileTime(binary.LittleEndian.Uint64(x.d[v.from:]))
+		return nil
+	}
+	from := len(x.r.scratch)
+	if v.kind == typeString {
+		x.r.scratch = appendUTF16(x.r.scratch, trimNull(x.d[v.from:v.to]))
+	} else {
+		x.append(*v)
+	}
+	return x.put(t, l, subs, x.r.scratch[from:len(x.r.scratch):len(x.r.scratch)])
 }
 
 // append appends the text of a value to the scratch: of an array, its elements' with commas.
@@ -363,10 +392,9 @@ func (x *decoder) param(v []byte) {
 	x.r.rest = append(x.r.rest, extra{v: text.Value{Raw: v, Kind: text.Plain}, full: name})
 }
 
-// put puts the text that stands in the scratch from from on.
-func (x *decoder) put(t *template, l *leaf, subs []value, from int) error {
+// put puts a leaf's text where it goes.
+func (x *decoder) put(t *template, l *leaf, subs []value, v []byte) error {
 	r := x.r
-	v := r.scratch[from:len(r.scratch):len(r.scratch)]
 	if l.aim == aimParam {
 		x.param(v)
 		return nil
@@ -386,7 +414,7 @@ func (x *decoder) put(t *template, l *leaf, subs []value, from int) error {
 		r.set(l.slot, val)
 		fallthrough
 	case aimExtra:
-		if r.all && len(bytes.TrimSpace(v)) > 0 {
+		if r.all {
 			r.rest = append(r.rest, extra{v: val, full: l.name})
 		}
 	case aimNamed:

@@ -53,6 +53,8 @@ type leaf struct {
 	name     string // for aimExtra: the field's name; before that the name a <Data> has
 	unnamed  bool   // <Data> without a name: it gets a number
 	from, n  int    // its parts
+	constant []byte // its text, when all of it is constant
+	subst    int    // the only part, when it is a substitution; -1 otherwise
 	nameFrom int    // parts of <Data Name="">, where that is no constant
 	nameN    int    //
 	inner    uint16 // the place that BinXML in its value stands at
@@ -423,7 +425,7 @@ func (c *compiler) closeElement() error {
 	}
 	c.flush()
 	if e := &c.open[len(c.open)-1]; e.unnamed() && !e.flushed { // it is empty, and counts
-		c.t.leaves = append(c.t.leaves, leaf{path: e.path, aim: aimParam})
+		c.t.leaves = append(c.t.leaves, leaf{path: e.path, aim: aimParam, subst: -1})
 	}
 	c.open = c.open[:len(c.open)-1]
 	c.open[len(c.open)-1].parts = len(c.t.parts)
@@ -436,6 +438,16 @@ func (c *compiler) leaf(l leaf) {
 		return
 	}
 	l.inner = c.places.of(l.path)
+	l.subst = -1
+	if l.n == 1 {
+		l.subst = c.t.parts[l.from].subst
+	}
+	if s, ok := c.constantText(l.from, l.n); ok {
+		if s == "" || strings.TrimSpace(s) == "" {
+			return
+		}
+		l.constant = []byte(s)
+	}
 	l.setAim()
 	c.t.leaves = append(c.t.leaves, l)
 }

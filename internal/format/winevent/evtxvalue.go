@@ -2,8 +2,8 @@ package winevent
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf16"
@@ -168,18 +168,27 @@ func trimNull(v []byte) []byte {
 	return v
 }
 
-// appendUTF16 appends little-endian UTF-16 as UTF-8: four characters at a time while they are ASCII. Half a surrogate pair
+// appendUTF16 appends little-endian UTF-16 as UTF-8: eight characters at a time while they are ASCII. Half a surrogate pair
 // becomes U+FFFD.
 func appendUTF16(dst, v []byte) []byte {
+	dst = slices.Grow(dst, len(v)/2)
 	for len(v) >= 2 {
-		for len(v) >= 8 {
-			x := binary.LittleEndian.Uint64(v)
-			if x&0xff80ff80ff80ff80 != 0 {
+		n := len(dst)
+		run := dst[n:cap(dst)]
+		i := 0
+		for ; len(v) >= 16 && len(run) >= i+8; i += 8 {
+			x, y := binary.LittleEndian.Uint64(v), binary.LittleEndian.Uint64(v[8:])
+			if (x|y)&0xff80ff80ff80ff80 != 0 {
 				break
 			}
-			dst = append(dst, byte(x), byte(x>>16), byte(x>>32), byte(x>>48))
-			v = v[8:]
+			binary.LittleEndian.PutUint64(run[i:], uint64(pack(x))|uint64(pack(y))<<32)
+			v = v[16:]
 		}
+		for ; len(v) >= 2 && len(run) > i && v[0] < utf8.RuneSelf && v[1] == 0; i++ {
+			run[i] = v[0]
+			v = v[2:]
+		}
+		dst = dst[:n+i]
 		if len(v) < 2 {
 			break
 		}
@@ -201,6 +210,12 @@ func appendUTF16(dst, v []byte) []byte {
 		dst = utf8.AppendRune(dst, c)
 	}
 	return dst
+}
+
+// pack takes the low bytes of four 16-bit numbers.
+func pack(x uint64) uint32 {
+	x = (x | x>>8) & 0x0000ffff0000ffff
+	return uint32(x | x>>16)
 }
 
 // cp1252 is what the bytes from 0x80 to 0x9f are in Windows' western code page, which stands for whatever code page the
@@ -240,19 +255,17 @@ func appendHex(dst, v []byte) []byte {
 }
 
 func appendGUID(dst, v []byte) []byte {
-	le := binary.LittleEndian
-	var b [16]byte
-	binary.BigEndian.PutUint32(b[:], le.Uint32(v))
-	binary.BigEndian.PutUint16(b[4:], le.Uint16(v[4:]))
-	binary.BigEndian.PutUint16(b[6:], le.Uint16(v[6:]))
-	copy(b[8:], v[8:16])
-	dst = hex.AppendEncode(append(dst, '{'), b[:4])
-	dst = hex.AppendEncode(append(dst, '-'), b[4:6])
-	dst = hex.AppendEncode(append(dst, '-'), b[6:8])
-	dst = hex.AppendEncode(append(dst, '-'), b[8:10])
-	dst = hex.AppendEncode(append(dst, '-'), b[10:])
-	return append(dst, '}')
+	const digits = "0123456789abcdef"
+	text := [38]byte{0: '{', 9: '-', 14: '-', 19: '-', 24: '-', 37: '}'}
+	v = v[:16]
+	for i, at := range guidAt {
+		text[at], text[at+1] = digits[v[i]>>4], digits[v[i]&15]
+	}
+	return append(dst, text[:]...)
 }
+
+// guidAt says where in the text of a GUID its bytes stand: the first three parts are numbers, the lowest byte first.
+var guidAt = [16]uint8{7, 5, 3, 1, 12, 10, 17, 15, 20, 22, 25, 27, 29, 31, 33, 35}
 
 // epochAsFileTime is 1970-01-01 in units of 100 ns since 1601-01-01.
 const epochAsFileTime = 116444736000000000
