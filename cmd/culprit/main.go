@@ -104,7 +104,7 @@ Exit status: 0 answered, 1 nothing matched, 2 wrong usage or an input that could
 	a.readFlags(root.Flags())
 	complete(root, "output", formNames)
 	complete(root, "color", []string{"auto", "always", "never"})
-	root.AddCommand(newWho(a), newFlows(a), newRead(a), newDoctor(a), newFormats(a), newFields(a), newDemo(a), newVersion(a))
+	root.AddCommand(newWho(a), newFlows(a), newRead(a), newConvert(a), newDoctor(a), newFormats(a), newFields(a), newDemo(a), newVersion(a))
 	return root
 }
 

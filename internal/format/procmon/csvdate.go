@@ -277,6 +277,11 @@ func (r *csvReader) solveDates() {
 			parts = r.dateRow(&d, s, parts[:0])
 		}
 	}
+	r.settleDates(&d)
+}
+
+// settleDates takes over what the beginning of a file shows.
+func (r *csvReader) settleDates(d *dateSigns) {
 	r.dates.order, r.dates.how = d.order()
 	if d.firstDate == nil {
 		return

@@ -61,19 +61,43 @@ func (x *xmlReader) keep(p *pmlProcess) {
 // entry reads a process of the list.
 func (x *xmlReader) entry(body []byte, off int64) *pmlProcess {
 	p := &pmlProcess{off: off}
+	var found uint8 // of lackable
+	parent := false
 	for {
 		e, rest, ok := nextElement(body)
 		if !ok {
-			return p
+			break
 		}
 		body = rest
 		if e.kind == xmlOpen && string(e.name) == "modulelist" {
 			body = x.modules(p, rest)
 		}
-		if e.kind == xmlLeaf {
-			x.property(p, &e)
+		if e.kind != xmlLeaf {
+			continue
+		}
+		x.property(p, &e)
+		parent = parent || string(e.name) == "ParentProcessIndex"
+		for i := range lackable {
+			if string(e.name) == lackable[i].name {
+				found |= 1 << i
+			}
 		}
 	}
+	if !parent {
+		p.parent = p.index
+	}
+	if found != 1<<len(lackable)-1 {
+		x.found[p] = found
+	}
+	return p
+}
+
+// lackable are properties that a process table always has, and a list that wasn't made by Procmon may not.
+var lackable = [...]struct {
+	name  string
+	field event.Field
+}{
+	{"AuthenticationId", event.ProcmonAuthenticationID}, {"IsVirtualized", event.ProcmonVirtualized}, {"Is64bit", event.ProcmonArchitecture},
 }
 
 // property takes over what an element says of a process.
@@ -174,6 +198,16 @@ func (x *xmlReader) readEntry(b *event.Batch) bool {
 func (x *xmlReader) build(p *pmlProcess) {
 	if !p.built {
 		x.procs.build(p)
+		if p.parent == p.index && p.parentPID != 0 && x.o.Fields.Has(event.ProcessParentPID) { // a list without its parent
+			p.longs = append(p.longs, longField{event.ProcessParentPID, int64(p.parentPID)})
+		}
 		p.longs = slices.DeleteFunc(p.longs, func(f longField) bool { return f.f == event.ProcmonSession })
+		if found, ok := x.found[p]; ok {
+			for i := range lackable {
+				if found>>i&1 == 0 {
+					p.texts = slices.DeleteFunc(p.texts, func(f textField) bool { return f.f == lackable[i].field })
+				}
+			}
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package procmon
 
 import (
+	"bytes"
 	"fmt"
 	"hash/maphash"
 	"time"
@@ -76,28 +77,46 @@ func (z *xmlZone) key(process uint32, path []byte) xmlLoad {
 	return xmlLoad{process, maphash.Bytes(z.seed, z.path)}
 }
 
-// solve looks ahead for the first event that tells the zone.
+// solve looks ahead: for the order of the dates' numbers, then for the first event that tells the zone.
 func (x *xmlReader) solve() {
 	r := &x.rows
-	x.scan.hold()
-	for x.scan.held < zoneAhead && !x.zone.solved {
-		kind, _, body, err := x.scan.next()
-		if err != nil || kind != xmlEvent {
-			break
+	r.basis = event.BasisTimeOfDay
+	var d dateSigns
+	var parts []detailPart
+	x.ahead(lookAhead, func() bool {
+		first := d.firstDate == nil
+		if parts = r.dateRow(&d, r.rows, parts[:0]); first && d.firstDate != nil { // they die with the event
+			d.firstDate, d.firstClock = bytes.Clone(d.firstDate), bytes.Clone(d.firstClock)
 		}
-		x.split(body)
+		return true
+	})
+	r.settleDates(&d)
+	dates := r.dates
+	x.ahead(zoneAhead, func() bool {
 		row := x.row(0)
 		if r.localTime(&row); row.timed {
 			x.zone.solved = x.adjust(row.t)
 			x.zone.first = x.zone.shift
 		}
-	}
-	x.scan.rewind()
-	r.times, r.dates, r.basis = timeline{coarsest: 9}, calendar{}, ""
+		return !x.zone.solved
+	})
+	r.times, r.dates = timeline{coarsest: 9}, dates
 	if x.zone.solved {
 		x.zone.shift = x.zone.first
 		r.toUTC = x.toUTC
 	}
+}
+
+// ahead takes events apart for look, which may end it, and goes back to the first.
+func (x *xmlReader) ahead(limit int, look func() bool) {
+	x.scan.hold()
+	for x.scan.held < limit {
+		kind, _, body, err := x.scan.next()
+		if err != nil || kind != xmlEvent || x.split(body) == nil && !look() {
+			break
+		}
+	}
+	x.scan.rewind()
 }
 
 // toUTC gives the UTC of the local time of the event at hand. Another zone than the one before is daylight saving's: it began
