@@ -22,6 +22,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"math"
 
@@ -73,8 +74,12 @@ type pmlReader struct {
 	table  pmlWindow // the event offset table
 
 	every  []constField                       // what every event gets
+	kinds  [len(classNames)][64]pmlKind       // by class and code
 	stages []func(b *event.Batch) (done bool) // what is still to be read, first first
 	next   int64                              // row or event of the stage that comes next, from 0
+
+	batches    int           // times Read was called
+	kindFields []event.Field // what putClass puts, as far as it is wanted
 
 	processes []*pmlProcess // in the order of their table
 	byIndex   map[uint32]*pmlProcess
@@ -94,9 +99,12 @@ type pmlReader struct {
 	cutShort    error // why the source ends early
 	early       []event.Bad
 	notes       []string
-	system      *pmlProcess       // the kernel's, nil when the table has none
-	modules     int               // read so far
-	frames      []pmlFrame        // cache, nil until a stack is wanted
+	system      *pmlProcess // the kernel's, nil when the table has none
+	modules     int         // read so far
+	frames      []pmlFrame  // cache, nil until a stack is wanted
+	stacks      []pmlStack  // those of the batch at hand, by their hash
+	seed        maphash.Seed
+	stackFields []event.Field
 	accounts    map[string][]byte // names by SID; nil until somebody asks
 	out         []byte            // result blob of the event at hand, dies when the window moves
 	outAt       int64             // where that blob stands
@@ -132,6 +140,12 @@ func openPML(src *format.Source, o format.Options) (format.Reader, error) {
 			r.every = append(r.every, c)
 		}
 	}
+	for _, f := range []event.Field{event.ProcmonEventClass, event.EventCategory, event.EventType} {
+		if o.Fields.Has(f) {
+			r.kindFields = append(r.kindFields, f)
+		}
+	}
+	r.stackFields = []event.Field{event.ProcmonStack}
 	r.stages = []func(*event.Batch) bool{r.readProcess, r.readHost, r.readEvent}
 	return r, nil
 }
@@ -171,6 +185,7 @@ func (r *pmlReader) Read(b *event.Batch) error {
 		b.AddBad(bad.Record, bad.Offset, bad.Err)
 	}
 	r.early = nil
+	r.batches++
 	for !b.Full() && b.Skipped < pmlPause {
 		if len(r.stages) == 0 {
 			r.finish(b)

@@ -241,10 +241,7 @@ func (r *pmlReader) putHeader(b *event.Batch, e *pmlEvent, p *pmlProcess) {
 	if name := statusName(e.status); name != "" {
 		r.putText(b, event.ProcmonResult, name)
 	}
-	for i := range r.every {
-		b.PutText(r.every[i].f, r.every[i].v)
-	}
-	r.putProcess(b, p)
+	r.putSubject(b, p)
 }
 
 // putRelative puts the time since the first event of the log, 00:00:01.2345678.
@@ -270,11 +267,21 @@ func (r *pmlReader) putRelative(b *event.Batch, e *pmlEvent) {
 
 var classCategories = [...]string{"", "process", "registry", "file", "process", "network"}
 
+// A pmlKind says where in a batch the first event of a class and code stands.
+type pmlKind struct{ batch, row int }
+
+// putClass puts what class and operation alone decide.
 func (r *pmlReader) putClass(b *event.Batch, e *pmlEvent, op *operation) {
 	if e.class == 0 || int(e.class) >= len(classNames) {
 		r.putText(b, event.ProcmonEventClass, unknownName)
 		return
 	}
+	k := &r.kinds[e.class][min(int(e.code), len(r.kinds[0])-1)]
+	if op != &unknownOperation && k.batch == r.batches {
+		b.Repeat(k.row, r.kindFields)
+		return
+	}
+	*k = pmlKind{r.batches, b.Len - 1}
 	r.putText(b, event.ProcmonEventClass, classNames[e.class])
 	category := classCategories[e.class]
 	if e.class == classProcess && e.code == opLoadImage {

@@ -9,6 +9,7 @@ package procmon
 import (
 	"bytes"
 	"cmp"
+	"hash/maphash"
 	"slices"
 	"strconv"
 
@@ -34,6 +35,12 @@ type pmlFrame struct {
 	known   bool
 	address uint64
 	text    []byte
+}
+
+// A pmlStack says which event of a batch has a stack.
+type pmlStack struct {
+	hash       uint64
+	batch, row int
 }
 
 // readModules reads the modules of the process whose entry stands at off.
@@ -96,8 +103,17 @@ func (r *pmlReader) putStack(b *event.Batch, e *pmlEvent, p *pmlProcess) {
 		return
 	}
 	if r.frames == nil {
-		r.frames = make([]pmlFrame, stackCacheLen)
+		r.frames, r.stacks = make([]pmlFrame, stackCacheLen), make([]pmlStack, stackCacheLen)
+		r.seed = maphash.MakeSeed()
 	}
+	// What runs in loops comes with the same stack again and again.
+	h := maphash.Bytes(r.seed, d) ^ uint64(p.index)*0x9e3779b97f4a7c15
+	s := &r.stacks[h%stackCacheLen]
+	if s.hash == h && s.batch == r.batches {
+		b.Repeat(s.row, r.stackFields)
+		return
+	}
+	*s = pmlStack{h, r.batches, b.Len - 1}
 	for len(d) > 0 {
 		var a uint64
 		if r.header.is64 {

@@ -48,6 +48,10 @@ type pmlProcess struct {
 	texts []textField // what every event of it gets; built at its first event
 	longs []longField
 	built bool
+
+	fields []event.Field // those fields, and the ones all events get
+	batch  int           // the batch that has them, by the reader's count
+	row    int           // and its event
 }
 
 type textField struct {
@@ -406,7 +410,7 @@ func (r *pmlReader) beginRow(b *event.Batch, dataset, role string, row, off int6
 	r.putStr(b, event.HostName, r.header.computer)
 }
 
-// putProcess copies what is known of a process into the current event.
+// putProcess copies what is known of a process into the current event, a row of a table.
 func (r *pmlReader) putProcess(b *event.Batch, p *pmlProcess) {
 	for i := range p.texts {
 		b.PutStr(p.texts[i].f, p.texts[i].v)
@@ -414,6 +418,34 @@ func (r *pmlReader) putProcess(b *event.Batch, p *pmlProcess) {
 	for i := range p.longs {
 		b.PutInt(p.longs[i].f, p.longs[i].v)
 	}
+}
+
+// putSubject gives the current event what all events say and what is known of its process. Only the first of a process's
+// events in a batch needs copies.
+func (r *pmlReader) putSubject(b *event.Batch, p *pmlProcess) {
+	if p.batch == r.batches {
+		b.Repeat(p.row, p.fields)
+		return
+	}
+	for i := range r.every {
+		b.PutText(r.every[i].f, r.every[i].v)
+	}
+	r.putProcess(b, p)
+	if p == &r.stranger {
+		return
+	}
+	if p.fields == nil {
+		for _, c := range r.every {
+			p.fields = append(p.fields, c.f)
+		}
+		for _, c := range p.texts {
+			p.fields = append(p.fields, c.f)
+		}
+		for _, c := range p.longs {
+			p.fields = append(p.fields, c.f)
+		}
+	}
+	p.batch, p.row = r.batches, b.Len-1
 }
 
 // learn keeps a process that a Process Create or Process Defined event describes, unless a table does. Of the parent such
