@@ -162,14 +162,28 @@ type sourceTuple struct {
 	tuple
 }
 
-// silence is how long a TCP connection may pause and go on.
-const silence = 2 * time.Hour
+const (
+	silence = 2 * time.Hour   // how long a TCP connection may pause and go on
+	stray   = 2 * time.Minute // how long after its end packets of it may come, and a refused one be tried again
+)
 
 // goesOn names whoever made the flow before of the same endpoints, if this one is its continuation: captures end a flow
-// after minutes of silence, connections live on. A SYN would be another connection.
+// after minutes of silence, connections live on. A SYN would be another connection, unless it is the refused one again.
 func (s *solver) goesOn(f *flow, end int, before *flow, c *Culprit) {
-	if before == nil || s.text[f.proto] != "tcp" || f.out.ISN >= 0 || f.start-before.end > int64(silence) || finished(before.out.State) {
+	if before == nil || s.text[f.proto] != "tcp" {
 		return
+	}
+	since, over := time.Duration(f.start-before.end), finished(before.out.State)
+	why := "the connection went silent and on again; its records are those of its first part"
+	switch {
+	case f.out.ISN >= 0 && f.out.ISN == before.out.ISN && over && since <= stray:
+		why = "the same SYN again: the connection was refused before, and its records are those of the first try"
+	case f.out.ISN >= 0 || since > silence:
+		return
+	case over && since > stray:
+		return
+	case over:
+		why = "packets that came in behind the end of a connection, whose records they have"
 	}
 	if f.out.Source != before.out.Source {
 		end = 1 - end
@@ -180,7 +194,7 @@ func (s *solver) goesOn(f *flow, end int, before *flow, c *Culprit) {
 	}
 	*c = from
 	c.Level, c.Rule, c.Candidates = Likely, RuleGoesOn, nil
-	c.Reason = "the connection went silent and on again; its records are those of its first part"
+	c.Reason = why
 }
 
 // finished says whether a TCP connection in this state was over.

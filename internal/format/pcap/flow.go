@@ -17,6 +17,8 @@ const (
 	second      = int64(1e9)
 	idleTCP     = 300 * second
 	idleOther   = 60 * second
+	idleDNS     = 10 * second
+	afterClose  = 5 * second // how long packets may straggle in behind a connection's end
 	sweepPeriod = 60 * second
 )
 
@@ -91,8 +93,13 @@ func (fl *flow) add(f *frame, p *packet, dir int) {
 
 // idle is how long a flow may be silent and still be the same, in Zeek's measure.
 func (fl *flow) idle() int64 {
-	if fl.proto == protoTCP {
+	switch {
+	case fl.proto == protoTCP && (fl.did[0]|fl.did[1])&didRST == 0 && fl.did[0]&fl.did[1]&didFIN == 0:
 		return idleTCP
+	case fl.proto == protoTCP:
+		return afterClose
+	case fl.proto == protoUDP && (fl.ap == 53 || fl.bp == 53):
+		return idleDNS
 	}
 	return idleOther
 }

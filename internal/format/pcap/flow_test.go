@@ -112,7 +112,10 @@ func TestConnections(t *testing.T) {
 
 	// when a SYN begins another connection
 	f("cS:1 cS:1 cS:1 sSA:9", "40000>80 syn S1 3/1")
-	f("cS:1 sRA:0 cS:1 sRA:0", "40000>80 syn REJ 2/2")
+	f("cS:1 sRA:0 cS:1 sRA:0", "40000>80 syn REJ 1/1, 40000>80 syn REJ 1/1")
+	f("cS:1 sSA:9 cA:2 sR:10 cA:2@4 cA:2@6 sR:10", "40000>80 syn RSTR 3/2, 40000>80 port RSTR 1/1")
+	f("cS:1 sSA:9 cFA:2 sFA:10 sFA:10@6", "40000>80 syn SF 2/2, 40000>80 port SHR 0/1")
+	f("cS:1 sSA:9 cFA:2 sA:10@6", "40000>80 syn S2 2/2")
 	f("cS:1 sSA:9 cA:2 cFA:2 sFA:10 cS:500 sSA:900", "40000>80 syn SF 3/2, 40000>80 syn S1 1/1")
 	f("cS:1 cS:77", "40000>80 syn S0 1/0, 40000>80 syn S0 1/0")
 	f("cd:5 sd:6 cS:500", "40000>80 port OTH 1/1, 40000>80 syn S0 1/0")

@@ -42,8 +42,8 @@ func (fl *flow) endsBefore(f *frame, p *packet, dir int) bool {
 		}
 		return closed && other&didSYN == 0
 	}
-	if mine&didISN != 0 {
-		return fl.isn[dir] != p.seq
+	if mine&didISN != 0 { // sent again; but what was refused is tried anew
+		return fl.isn[dir] != p.seq || other&didRST != 0
 	}
 	// The first SYN of this side. It belongs to the flow if it is late behind its own SYN-ACK, or crosses the other's SYN.
 	return fl.packets[dir] > 0 || closed || other&didISN == 0
@@ -161,6 +161,7 @@ func isServer(port uint16) bool {
 		3702,       // WS-Discovery
 		4444,       // Metasploit's listener
 		5060, 5061, // SIP
+		5072,       // AYIYA
 		5222,       // XMPP
 		5353, 5355, // mDNS, LLMNR
 		5432,       // PostgreSQL
@@ -186,7 +187,7 @@ func (fl *flow) state() string {
 		return "SF"
 	case r&didRST != 0 && opened && !accepted && r&(didOther|didSYN) == 0:
 		return "REJ"
-	case r&didRST != 0 && !opened && accepted:
+	case r&didRST != 0 && (!opened && accepted || o == 0):
 		return "RSTRH"
 	case r&didRST != 0:
 		return "RSTR"
