@@ -63,6 +63,7 @@ type Reason struct {
 	Rule  string
 	Text  string // in the words of most of them
 	N     int
+	Mixed bool // others have other words
 }
 
 // A Report is the outcome.
@@ -136,7 +137,6 @@ type vitals struct {
 
 	flows, oneSided, unopened, tcp int64
 	executable, command, parent    int64 // events that have them
-	advanced                       int64 // operations as the driver calls them
 	sequence                       [2]span
 }
 
@@ -219,9 +219,6 @@ func (v *vitals) procmon(b *event.Batch, i int, class []byte) {
 		}
 		which.see(b.Int(event.EventSequence, i))
 	}
-	if string(b.Str(event.EventAction, i)) == "IRP_MJ_CREATE" { // IRP_MJ_CLOSE and others have no other name
-		v.advanced++
-	}
 }
 
 func (v *vitals) flow(b *event.Batch, i int) {
@@ -238,6 +235,21 @@ func (v *vitals) flow(b *event.Batch, i int) {
 	}
 	if how := b.Str(event.FlowInitiator, i); len(how) > 0 && string(how) != "syn" {
 		v.unopened++
+	}
+}
+
+// merge adds the kinds and roles of another recording.
+func (v *vitals) merge(o *vitals) {
+	for k, n := range o.kinds {
+		sum := *n
+		if have := v.kinds[k]; have != nil {
+			sum += *have
+		}
+		v.kinds[k] = &sum
+	}
+	for k, n := range o.roles {
+		sum := *n + of(v.roles, k)
+		v.roles[k] = &sum
 	}
 }
 

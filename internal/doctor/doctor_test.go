@@ -57,11 +57,11 @@ func TestFindings(t *testing.T) {
 			}
 		}
 	}
-	f(File{Format: "procmon-pml"}, rows("a", 3, procmon("Registry", "")), "missing:network-off warning:no-process-starts info:filtered info:advanced-output")
-	f(File{Format: "procmon-pml"}, rows("a", 3, procmon("Network", event.RoleProcess)), "warning:filtered-network info:advanced-output")
+	f(File{Format: "procmon-pml"}, rows("a", 3, procmon("Registry", "")), "missing:network-off warning:no-process-starts info:filtered")
+	f(File{Format: "procmon-pml"}, rows("a", 3, procmon("Network", event.RoleProcess)), "warning:filtered-network")
 	f(File{Format: "procmon-csv", Basis: event.BasisTimeOfDay}, rows("a", 0, nil), "missing:no-events")
 	f(File{Format: "procmon-pml", Notes: []string{"the capture was not closed by Process Monitor: found 3"}}, rows("a", 3, procmon("Profiling", event.RoleStart)),
-		"missing:network-off warning:unclosed info:filtered info:profiling info:advanced-output")
+		"missing:network-off warning:unclosed info:filtered info:profiling")
 	windows := func(dataset string, code string, role string) func(*event.Batch, int) {
 		return func(b *event.Batch, _ int) {
 			b.PutText(event.EventDataset, dataset)
@@ -69,6 +69,7 @@ func TestFindings(t *testing.T) {
 			b.PutText(event.Role, role)
 		}
 	}
+	f(File{Format: "procmon-csv", Notes: []string{"saved with advanced output: event.action has the usual names"}}, rows("a", 3, procmon("Network", event.RoleStart)), "warning:filtered-network info:advanced-output")
 	f(File{Format: "winevent-json"}, rows("w", 2, windows("windows.sysmon", "1", event.RoleStart)), "missing:no-connections info:no-sysmon-22")
 	f(File{Format: "winevent-json"}, rows("w", 2, windows("windows.sysmon", "3", event.RoleConnect)), "warning:no-process-starts info:no-5156 info:no-sysmon-22 info:no-capture")
 	f(File{Format: "winevent-json"}, rows("w", 2, windows("windows.security", "5156", event.RoleConnect)), "warning:no-process-starts info:no-sysmon-3 info:no-sysmon-22 info:no-capture")
@@ -87,6 +88,25 @@ func TestFindings(t *testing.T) {
 	f(File{Format: "pcap"}, rows("c", 0, nil), "missing:no-packets")
 	f(File{Format: "zeek", Bad: 2, BadText: "x: ends inside line 3", Notes: []string{"something odd"}}, rows("z", 1, windows("zeek.dns", "", event.RoleName)), "warning:bad-records warning:note")
 	f(File{Err: "not a log I can read"}, rows("u", 0, nil), "missing:unknown")
+}
+
+// Each channel may have a file of its own: what one lacks another has.
+func TestChannels(t *testing.T) {
+	x := New()
+	put := func(dataset, code, role string) func(*event.Batch, int) {
+		return func(b *event.Batch, _ int) {
+			b.PutText(event.EventDataset, dataset)
+			b.PutText(event.EventCode, code)
+			b.PutText(event.Role, role)
+		}
+	}
+	x.Add(rows("sysmon", 2, put("windows.sysmon", "3", event.RoleConnect)))
+	x.Add(rows("system", 2, put("windows.system", "7036", "")))
+	x.Add(rows("security", 2, put("windows.security", "4688", event.RoleStart)))
+	got := codes(x.Diagnose([]File{{Path: "sysmon", Format: "evtx", Events: 2}, {Path: "system", Format: "evtx", Events: 2}, {Path: "security", Format: "evtx", Events: 2}}, &attrib.Result{}))
+	if want := "info:no-5156 info:no-sysmon-22 info:no-capture"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
 }
 
 // A host's recording that lies on a solved clock, but not over the whole of the capture.

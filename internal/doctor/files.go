@@ -25,8 +25,6 @@ func (v *vitals) examine(f *File) {
 		v.procmonFindings(f)
 	case family == "pcap", family == "pcapng":
 		v.captureFindings(f)
-	case family == "winevent", family == "sysmon":
-		v.windowsFindings(f)
 	case f.Events == 0 && f.Err == "":
 		f.add(Warning, "no-events", "holds no events", "")
 	}
@@ -34,6 +32,11 @@ func (v *vitals) examine(f *File) {
 		f.add(Warning, "bad-records", fmt.Sprintf("%s could not be used, the first: %s", several(f.Bad, "record"), f.BadText), badRemedy(f.BadText))
 	}
 	v.noteFindings(f)
+	f.sort()
+}
+
+// sort puts the worst first.
+func (f *File) sort() {
 	slices.SortStableFunc(f.Findings, func(a, b Finding) int { return int(b.Severity) - int(a.Severity) })
 }
 
@@ -84,11 +87,13 @@ const (
 	remedy5156    = "Security: auditpol /set /subcategory:\"Filtering Platform Connection\" /success:enable logs every connection (event 5156)"
 )
 
+// windows says whether a file holds Windows events.
+func (f *File) windows() bool {
+	return f.Format == "evtx" || strings.HasPrefix(f.Format, "winevent-")
+}
+
+// windowsFindings looks at the Windows events of all files together: each channel may have one of its own.
 func (v *vitals) windowsFindings(f *File) {
-	if f.Events == 0 {
-		f.add(Missing, "no-events", "holds no events", "")
-		return
-	}
 	sysmon, audit := v.kind("windows.sysmon", "3"), v.kind("windows.security", "5156")
 	switch {
 	case sysmon == 0 && audit == 0:
@@ -116,18 +121,33 @@ var knownNotes = []struct {
 	drop     bool // said better by the counts
 }{
 	{has: "no network events", drop: true},
-	{has: "no events: nothing but a header", drop: true},
+	{has: "no events: nothing but", drop: true},
 	{has: "the log holds no events", drop: true},
 	{has: "In Procmon: Options > Select Columns", severity: Missing, code: "columns"},
 	{has: "was not closed by Process Monitor", severity: Warning, code: "unclosed", remedy: "stop the capture (procmon /Terminate) before copying the file"},
+	{has: "the log was not closed", severity: Warning, code: "unclosed", remedy: "export it: wevtutil epl CHANNEL FILE.evtx"},
+	{has: "saved with advanced output", severity: Info, code: "advanced-output"},
+	{has: "encoded twice", severity: Info, code: "encoding"},
+	{has: "isn't taken apart", severity: Info, code: "note"},
+	{has: "integrity levels in a language", severity: Info, code: "note"},
+	{has: "is taken for", severity: Info, code: "dates"},
+	{has: "times are UTC", severity: Info, code: "zone"},
+	{has: "its zone, UTC", severity: Info, code: "zone"},
+	{has: "local time of an unknown zone", severity: Info, code: "zone", remedy: "a capture of the same time places it; or say the zone with --tz"},
+	{has: "don't say their zone", severity: Info, code: "zone"},
+	{has: "times have no hour", severity: Warning, code: "times"},
+	{has: "decimals of a second", severity: Warning, code: "times"},
+	{has: "its times count from the first packet", severity: Warning, code: "times"},
 	{has: "one-sided", severity: Warning, code: "one-sided"},
-	{has: "dropped", severity: Warning, code: "dropped", remedy: "capture less (a filter on the host), or with a larger buffer (dumpcap -B 64)"},
 	{has: "were cut when captured", severity: Warning, code: "snaplen", remedy: "capture whole packets: no -s, or -s 0"},
+	{has: "dropped", severity: Warning, code: "dropped", remedy: "capture less (a filter on the host), or with a larger buffer (dumpcap -B 64)"},
 	{has: "a snapshot", severity: Info, code: "snapshot", remedy: "record with Procmon or Sysmon to have every connection"},
 	{has: "a packet list has no flows", severity: Warning, code: "no-flows"},
 	{has: "a display filter was on", severity: Info, code: "filtered"},
-	{has: "its zone, UTC", severity: Info, code: "zone"},
-	{has: "times have no hour", severity: Warning, code: "times"},
+	{has: "events recovered", severity: Info, code: "recovered"},
+	{has: "its filter as a query", severity: Info, code: "filter"},
+	{has: "Drop Filtered Events is on", severity: Warning, code: "filtered", remedy: "Filter > Drop Filtered Events off"},
+	{has: "wrapped at the window's width", severity: Info, code: "wrapped"},
 }
 
 func (v *vitals) noteFindings(f *File) {

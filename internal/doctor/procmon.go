@@ -42,9 +42,6 @@ func (v *vitals) procmonFindings(f *File) {
 	if n := v.kind("procmon.events", classProfiling); float64(n) >= muchProfiling*float64(total) {
 		f.add(Info, "profiling", fmt.Sprintf("%s of the events are profiling: they say nothing of connections", percent(n, total)), "turn Show Profiling Events off")
 	}
-	if v.advanced > 0 {
-		f.add(Info, "advanced-output", "operations have the driver's names (IRP_MJ_CREATE): Filter > Enable Advanced Output was on", "")
-	}
 }
 
 // procmonProcesses looks for what says which run of which program an event is of.

@@ -3,6 +3,8 @@ package doctor
 import (
 	"cmp"
 	"fmt"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -23,12 +25,36 @@ func (x *Exam) Diagnose(files []File, res *attrib.Result) *Report {
 		}
 		v.examine(&r.Files[i])
 	}
+	x.windows(r)
 	r.countFlows()
 	x.sides(r)
 	r.clocks()
 	r.reasons()
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return int(b.Severity) - int(a.Severity) })
 	return r
+}
+
+// windows looks at the events of Windows, which may stand in one file or, a channel each, in several.
+func (x *Exam) windows(r *Report) {
+	all := &vitals{kinds: map[kind]*int64{}, roles: map[string]*int64{}}
+	var files []*File
+	for i := range r.Files {
+		f := &r.Files[i]
+		if v := x.files[f.Path]; f.windows() && v != nil {
+			all.merge(v)
+			files = append(files, f)
+		}
+	}
+	switch len(files) {
+	case 0:
+	case 1:
+		all.windowsFindings(files[0])
+		files[0].sort()
+	default:
+		var both File
+		all.windowsFindings(&both)
+		r.Findings = append(r.Findings, both.Findings...)
+	}
 }
 
 func (r *Report) add(s Severity, code, text, remedy string) {
@@ -80,6 +106,7 @@ func (r *Report) countFlows() {
 		most := 0
 		for text, n := range t {
 			out.N += n
+			out.Mixed = len(t) > 1
 			if n > most || n == most && text < out.Text {
 				out.Text, most = text, n
 			}
@@ -137,16 +164,16 @@ func (r *Report) clocks() {
 	}
 	for i := range r.Result.Clocks {
 		c := &r.Result.Clocks[i]
-		who := c.Source
+		who, capture := base(c.Source), base(c.Capture)
 		if c.Provider != "" {
 			who += " (" + c.Provider + ")"
 		}
 		switch {
 		case c.Support == 0 && !c.Given:
-			r.add(Warning, "clock-unsolved", fmt.Sprintf("the clock of %s could not be matched to %s: %s share endpoints, none agree in time", who, c.Capture, several(c.Pairs, "pair")),
+			r.add(Warning, "clock-unsolved", fmt.Sprintf("the clock of %s could not be matched to %s: %s share endpoints, none agree in time", who, capture, several(c.Pairs, "pair")),
 				"record both at the same time, and for longer; or say the zone with --tz")
 		case c.Weak:
-			r.add(Warning, "clock-weak", fmt.Sprintf("the clock of %s rests on %s of %s with %s: no answer that needs it is certain", who, count(c.Support), several(c.Pairs, "connection"), c.Capture),
+			r.add(Warning, "clock-weak", fmt.Sprintf("the clock of %s rests on %s of %s with %s: no answer that needs it is certain", who, count(c.Support), several(c.Pairs, "connection"), capture),
 				"record for longer, so that more connections begin while both run")
 		default:
 			r.cover(c)
@@ -188,9 +215,12 @@ func (r *Report) cover(c *attrib.Clock) {
 	if len(parts) == 0 {
 		return
 	}
-	r.add(Warning, "coverage", fmt.Sprintf("%s %s %s: connections of that time can't be explained", c.Source, strings.Join(parts, " and "), c.Capture),
+	r.add(Warning, "coverage", fmt.Sprintf("%s %s %s: connections of that time can't be explained", base(c.Source), strings.Join(parts, " and "), base(c.Capture)),
 		"start the host's recording before the capture, and stop it after")
 }
+
+// base is a file's name without its folders or archive.
+func base(name string) string { return path.Base(filepath.ToSlash(name)) }
 
 // onCapture puts a time of the host on the capture's clock. For a clock without a zone Clock gives the zone, and what is left
 // as offset.
@@ -232,6 +262,9 @@ func (r *Report) reasons() {
 			s = Warning
 		}
 		text := fmt.Sprintf("%s %s (%s)", several(why.N, "connection"), why.Level, why.Rule)
+		if why.Mixed {
+			text += ", such as"
+		}
 		if why.Text != "" {
 			text += ": " + why.Text
 		}
@@ -279,7 +312,7 @@ func (r *Report) unrecorded() string {
 	if has("procmon") {
 		parts = append(parts, "Procmon: reset the filter and save All events; connections open before it began have no events until they send")
 	}
-	if has("winevent") || has("sysmon") {
+	if has("winevent") || has("evtx") {
 		switch {
 		case !holds("Security 5156"):
 			parts = append(parts, remedy5156)

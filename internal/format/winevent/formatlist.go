@@ -30,7 +30,7 @@ import (
 var List = &format.Format{
 	Name:  "winevent-list",
 	Doc:   "Windows events (Sysmon, Security) as text: PowerShell's Get-WinEvent | Format-List",
-	Exts:  []string{".txt", ".log"},
+	Exts:  []string{".log"},
 	Match: matchList,
 	Open: func(src *format.Source, o format.Options) (format.Reader, error) {
 		head, err := src.Head()
