@@ -407,7 +407,13 @@ func (r *reader) extraName(e extra) (string, bool) {
 	full := n
 	for _, p := range dataPrefixes {
 		if strings.HasPrefix(n, p) {
-			full = dataPrefixes[0] + n[len(p):]
+			full = n[len(p):]
+			if strings.HasSuffix(p, "UserData.") { // in one element more, whose name says no more than the event ID
+				if _, inner, ok := strings.Cut(full, "."); ok {
+					full = inner
+				}
+			}
+			full = dataPrefixes[0] + full
 		}
 	}
 	for _, p := range droppedPrefixes {
