@@ -71,6 +71,7 @@ func samples() map[string][]byte {
 		"pcapng/blocks.pcapng":   blocksSample(),
 		"pcapng/owners.pcapng":   ownersSample(),
 		"pcap/tunnels.pcap":      tunnelsSample(),
+		"pcap/quic.pcap":         quicSampleFile(),
 		"pcap/link-pktap.pcap":   pktapSample(),
 	}
 	for name, link := range map[string]uint32{"null": linkNull, "loop": linkLoop, "raw": linkRaw, "raw12": linkRaw12, "ipv4": linkIPv4, "cooked": linkCooked, "cooked2": linkCooked2, "vlan": linkEthernet,

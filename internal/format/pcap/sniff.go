@@ -25,10 +25,11 @@ const (
 
 // A sniffer collects the begins of directions whose first segment doesn't hold a whole ClientHello or HTTP request.
 type sniffer struct {
-	prefixes map[uint64]*prefix // by slot and direction
+	prefixes map[uint64]*prefix    // by slot and direction
+	quic     map[uint64]*quicHello // the same
 }
 
-func newSniffer() sniffer { return sniffer{map[uint64]*prefix{}} }
+func newSniffer() sniffer { return sniffer{map[uint64]*prefix{}, map[uint64]*quicHello{}} }
 
 // A prefix is the begin of a direction, or of one request in it, in order of sequence numbers.
 type prefix struct {
@@ -71,11 +72,11 @@ func (r *reader) look(b *event.Batch, slot uint32, fl *flow, dir int) {
 	case protoTCP:
 		r.lookTCP(b, slot, fl, dir)
 	case protoUDP:
-		r.lookUDP(b, fl, dir)
+		r.lookUDP(b, slot, fl, dir)
 	}
 }
 
-func (r *reader) lookUDP(b *event.Batch, fl *flow, dir int) {
+func (r *reader) lookUDP(b *event.Batch, slot uint32, fl *flow, dir int) {
 	d := r.p.payload
 	for _, port := range [2]uint16{fl.ap, fl.bp} {
 		switch port {
@@ -90,9 +91,17 @@ func (r *reader) lookUDP(b *event.Batch, fl *flow, dir int) {
 			return
 		}
 	}
-	if fl.app == appUnknown && fl.look[dir] == lookFirst {
+	switch {
+	case fl.look[dir] == lookMore:
+		r.lookQUIC(b, slot, fl, dir)
+	case fl.look[dir] == lookFirst:
 		fl.look[dir] = lookDone
-		fl.app = udpApp(fl.ap, fl.bp, d)
+		if fl.app == appUnknown {
+			fl.app = udpApp(fl.ap, fl.bp, d)
+		}
+		if _, _, ok := parseQUIC(d); ok {
+			r.lookQUIC(b, slot, fl, dir)
+		}
 	}
 }
 
@@ -186,10 +195,15 @@ func (r *reader) endSniff(b *event.Batch, slot uint32) {
 			continue
 		}
 		k := prefixKey(slot, dir)
+		fl.look[dir] = lookDone
+		if q := r.sniff.quic[k]; q != nil {
+			r.examineQUIC(b, fl, dir, q, true)
+			delete(r.sniff.quic, k)
+			continue
+		}
 		x := r.sniff.prefixes[k]
 		r.examine(b, fl, dir, x.at, x.buf, true)
 		delete(r.sniff.prefixes, k)
-		fl.look[dir] = lookDone
 	}
 }
 
