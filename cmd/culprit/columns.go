@@ -71,19 +71,16 @@ func (w *eventWriter) cell(b *event.Batch, f event.Field, i int) report.Cell {
 		return report.Cell{Text: b.Addr(f, i).String()}
 	}
 	var all []string
-	for v := range b.Strs(f, i) {
-		if f.Type() == event.Keywords {
+	switch f.Type() {
+	case event.Keywords:
+		for v := range b.Strs(f, i) {
 			all = append(all, string(v))
 		}
-	}
-	if f.Type() == event.Longs {
-		all = nil
+	case event.Longs:
 		for v := range b.Ints(f, i) {
 			all = append(all, strconv.FormatInt(v, 10))
 		}
-	}
-	if f.Type() == event.IPs {
-		all = nil
+	case event.IPs:
 		for v := range b.Addrs(f, i) {
 			all = append(all, v.String())
 		}
