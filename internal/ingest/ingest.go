@@ -29,6 +29,8 @@ type Summary struct {
 	Notes       []string
 	Err         error // why it could not be read, or not to its end
 	Took        time.Duration
+
+	timed bool // Basis is that of an event with a time
 }
 
 // maxBad is how many bad records of one source are kept with their text.
@@ -148,12 +150,20 @@ func (s *Summary) add(b *event.Batch) {
 	}
 	s.Events += n
 	s.Packets += int64(b.Packets)
-	if s.Basis == "" && b.Len > 0 {
-		s.Basis = string(b.Str(event.TimeBasis, 0))
-	}
+	s.addBasis(b)
 	s.BadCount += int64(len(b.Bad) + b.BadMore)
 	s.Bad = append(s.Bad, b.Bad[:min(len(b.Bad), maxBad-len(s.Bad))]...)
 	s.Notes = append(s.Notes, b.Notes...)
+}
+
+// addBasis learns how the source's times are known: from its first event with a time. A table's rows, which have none, may know
+// of UTC what the events don't.
+func (s *Summary) addBasis(b *event.Batch) {
+	for i := 0; i < b.Len && !s.timed; i++ {
+		if s.timed = b.Has(event.Timestamp, i); s.timed || s.Basis == "" {
+			s.Basis = string(b.Str(event.TimeBasis, i))
+		}
+	}
 }
 
 // FormatNamed finds a format by its name.

@@ -189,6 +189,9 @@ func (x *xmlReader) readEntry(b *event.Batch) bool {
 	r.beginRow(b, "procmon.processes", event.RoleProcess, r.next, p.off)
 	r.list(b, event.EventCategory, "process")
 	r.list(b, event.EventType, "info")
+	if x.rows.toUTC == nil && len(x.zone.starts) == 0 { // nothing in the file is UTC
+		r.putText(b, event.TimeBasis, x.rows.basis)
+	}
 	x.build(p)
 	r.putProcess(b, p)
 	return true
