@@ -172,6 +172,9 @@ func (r *evtxReader) nextChunk(b *event.Batch) error {
 	}
 	r.d.chunk(d, h.intact)
 	r.scan = newScanner(d, h)
+	if r.live != nil {
+		r.live.work = 0
+	}
 	r.in = true
 	return nil
 }

@@ -12,9 +12,8 @@ const (
 	maxTemplates = 4096      // templates kept from one chunk to the next
 	maxCompiled  = 1 << 20   // bytes of templates compiled for one chunk
 	maxInner     = 16        // how deep BinXML may stand in values of BinXML
-	maxWork      = 8 << 10   // values and leaves of one record
+	maxWork      = 24 << 10  // values and leaves of one record, and eighths of its bytes
 	maxText      = 256 << 10 // text of one record: a chunk has 64 KiB, and UTF-16 grows by half at most
-	maxChars     = chunkSize // of one value
 )
 
 // A decoder reads the BinXML of records into the slots of a reader.
@@ -60,7 +59,7 @@ type value struct {
 
 var (
 	errInner = errors.New("has BinXML more than 16 times inside BinXML")
-	errWork  = errors.New("has more than 8,192 values, or 256 KiB of text")
+	errWork  = errors.New("has more values than a record can, or 256 KiB of text")
 )
 
 func newEVTXDecoder(r *reader) *decoder {
@@ -93,6 +92,9 @@ func (x *decoder) record(at, end int, slack, only bool) error {
 func (x *decoder) fragment(at, end int, place uint16, depth int) error {
 	if depth > maxInner {
 		return errInner
+	}
+	if x.work += max(0, end-at) / 8; x.work > maxWork { // a value may be named by many leaves
+		return errWork
 	}
 	for at < end {
 		switch x.d[at] {

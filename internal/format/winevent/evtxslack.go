@@ -8,6 +8,7 @@ type liveIndex struct {
 	at   int64 // the chunk in buf; -1 for none
 	d    []byte
 	h    chunkHeader
+	work int  // records looked at for the left-overs of one chunk
 	full bool // there were more runs than are kept: nothing is certain any more
 }
 
@@ -17,7 +18,10 @@ type run struct {
 	chunk       int64
 }
 
-const maxRuns = 1 << 20
+const (
+	maxRuns     = 1 << 20
+	maxLiveWork = 1 << 22 // no log comes near it that wasn't made to
+)
 
 // known says whether a left-over is a copy of a live record, or was met before.
 func (r *evtxReader) known(rec rawRecord) bool {
@@ -29,6 +33,9 @@ func (r *evtxReader) known(rec rawRecord) bool {
 		return true
 	}
 	for _, run := range r.live.runs {
+		if r.live.work++; r.live.work > maxLiveWork {
+			return true
+		}
 		if rec.id >= run.first && rec.id <= run.last && r.isLive(run.chunk, rec) {
 			return true
 		}
@@ -74,6 +81,7 @@ func (r *evtxReader) isLive(at int64, left rawRecord) bool {
 	s, ok := r.scanAt(at)
 	for ok {
 		var rec rawRecord
+		r.live.work++
 		if rec, _, ok = s.next(); ok && !rec.slack && rec.id == left.id && rec.written == left.written {
 			return true
 		}
