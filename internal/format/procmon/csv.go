@@ -194,6 +194,8 @@ func openCSV(src *format.Source, o format.Options) (format.Reader, error) {
 		return nil, err
 	}
 	r.solveDates()
+	r.put = r.newPutter()
+	r.put.repeats = true
 	r.plan()
 	return r, nil
 }
@@ -201,11 +203,15 @@ func openCSV(src *format.Source, o format.Options) (format.Reader, error) {
 // plan settles once what is done for every row. It may be called again when there are more columns.
 func (r *csvReader) plan() {
 	if r.put == nil {
-		r.put = &csvPutter{o: r.o, times: timeline{coarsest: 9}, details: newDetailPutter(r.o.Fields, &calendar{})}
+		r.put = r.newPutter()
 	}
 	r.put.details.dates.order = r.dates.order
 	r.put.basis = r.basis
 	r.put.plan(r.at, r.extra)
+}
+
+func (r *csvReader) newPutter() *csvPutter {
+	return &csvPutter{o: r.o, times: timeline{coarsest: 9}, details: newDetailPutter(r.o.Fields, &calendar{})}
 }
 
 // readHeader learns which column stands where.

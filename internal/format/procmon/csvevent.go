@@ -3,6 +3,7 @@ package procmon
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"culprit/internal/event"
 	"culprit/internal/format"
@@ -75,6 +76,13 @@ type csvPutter struct {
 	wants csvWants
 	basis string
 
+	batch   *event.Batch // the one at hand, how many there were, and its events so far
+	batches int
+	filled  int
+	fixed   []event.Field // what an operation alone says
+	repeats bool          // nobody else puts fields of a process
+	same    *csvSame
+
 	row     *csvRow
 	text    []byte // an unescaped cell
 	times   timeline
@@ -94,12 +102,28 @@ type csvPutter struct {
 // plan settles what is done for every row.
 func (p *csvPutter) plan(at [numColumns]int, extra []csvPut) {
 	p.at, p.puts, p.extra = at, append([]csvPut(nil), extra...), extra
+	p.batch = nil // what its events say may differ now
+	p.fixed = []event.Field{
+		event.TimeBasis, event.EventAction, event.EventKind, event.EventProvider, event.EventDataset, event.ProcmonEventClass,
+		event.EventCategory, event.EventType,
+	}
+	if at[colClass] >= 0 {
+		p.fixed = slices.DeleteFunc(p.fixed, func(f event.Field) bool { return f == event.ProcmonEventClass })
+	}
 	has := p.o.Fields.Has
+	var process []csvPut
 	for c, f := range csvFields {
-		if f.field != 0 && at[c] >= 0 && (has(f.field) || f.how == putUser && has(event.UserDomain)) {
-			p.puts = append(p.puts, csvPut{cell: at[c], field: f.field, how: f.how})
+		if f.field == 0 || at[c] < 0 || !has(f.field) && !(f.how == putUser && has(event.UserDomain)) {
+			continue
+		}
+		put := csvPut{cell: at[c], field: f.field, how: f.how}
+		if p.repeats && at[colPID] >= 0 && processColumn(csvColumn(c)) {
+			process = append(process, put)
+		} else {
+			p.puts = append(p.puts, put)
 		}
 	}
+	p.same = newCSVSame(at, process)
 	p.wants = csvWants{
 		kind: has(event.EventKind), provider: has(event.EventProvider), dataset: has(event.EventDataset),
 		category: has(event.EventCategory), eventType: has(event.EventType), class: has(event.ProcmonEventClass) && at[colClass] < 0,
@@ -119,7 +143,7 @@ func (p *csvPutter) plan(at [numColumns]int, extra []csvPut) {
 // clone gives a putter that does the same and shares nothing that changes.
 func (p *csvPutter) clone() *csvPutter {
 	dates := calendar{order: p.details.dates.order}
-	q := &csvPutter{o: p.o, basis: p.basis, times: timeline{coarsest: 9}, details: newDetailPutter(p.o.Fields, &dates)}
+	q := &csvPutter{o: p.o, basis: p.basis, repeats: p.repeats, times: timeline{coarsest: 9}, details: newDetailPutter(p.o.Fields, &dates)}
 	q.plan(p.at, p.extra)
 	return q
 }
@@ -179,9 +203,13 @@ func (p *csvPutter) event(b *event.Batch, row *csvRow) (bad string) {
 		return bad
 	}
 	b.Next()
+	if b != p.batch || b.Len <= p.filled { // another batch, or it was reset
+		p.batch = b
+		p.batches++
+	}
+	p.filled = b.Len
 	b.PutInt(event.Record, row.line)
 	b.PutInt(event.LogOffset, row.off)
-	b.PutText(event.TimeBasis, p.basis)
 	if row.timed {
 		b.PutTime(event.Timestamp, row.t)
 	}
@@ -189,7 +217,8 @@ func (p *csvPutter) event(b *event.Batch, row *csvRow) (bad string) {
 		b.PutText(event.Role, role)
 	}
 	p.putOperation(b, op, name)
-	p.putCells(b, op)
+	p.putSame(b, op)
+	p.putCells(b, op, p.puts)
 	switch {
 	case net != nil:
 		p.putNet(b, net, op, role)
@@ -231,13 +260,31 @@ func (p *csvPutter) putOperation(b *event.Batch, op *csvOperation, text []byte) 
 		if p.wants.operation {
 			b.PutStr(event.ProcmonOperation, text)
 		}
-		op, detail = advanced(op, detail)
+		op, detail = p.usual(op, detail)
 	}
-	b.PutText(event.EventAction, op.name)
-	p.putFixed(b, op)
+	if op.batch == p.batches { // an event of this batch has said it
+		b.Repeat(op.row, p.fixed)
+	} else {
+		p.putFixed(b, op)
+		op.batch, op.row = p.batches, b.Len-1
+	}
 	if p.wants.details {
 		p.details.putKeys(b, op, detail)
 	}
+}
+
+// usual gives the operation that a row of advanced output stands for, and its Detail without the Type that says it: under
+// IRP_MJ_QUERY_INFORMATION Detail is `Type: QueryNameInformationFile, Name: x`.
+func (p *csvPutter) usual(op *csvOperation, detail []byte) (*csvOperation, []byte) {
+	kind, rest, _ := bytes.Cut(detail, []byte(", "))
+	name, ok := bytes.CutPrefix(kind, []byte("Type: "))
+	if !ok {
+		return op, detail
+	}
+	if named, ok := csvOperations()[string(name)]; !ok || named.class != op.class {
+		return op, detail
+	}
+	return p.operation(name), rest
 }
 
 // ends reads a network event's Path.
@@ -256,6 +303,8 @@ func (p *csvPutter) ends(op *csvOperation) (*netPath, string) {
 // putFixed puts what the operation alone says.
 func (p *csvPutter) putFixed(b *event.Batch, op *csvOperation) {
 	w := &p.wants
+	b.PutText(event.TimeBasis, p.basis)
+	b.PutText(event.EventAction, op.name)
 	if w.kind {
 		b.PutText(event.EventKind, "event")
 	}
@@ -284,10 +333,26 @@ func (p *csvPutter) putFixed(b *event.Batch, op *csvOperation) {
 	}
 }
 
+// putSame puts the cells that tell of the process.
+func (p *csvPutter) putSame(b *event.Batch, op *csvOperation) {
+	if p.same == nil {
+		return
+	}
+	known, same := p.same.find(p.row)
+	if same && known.batch == p.batches {
+		b.Repeat(known.row, p.same.fields)
+		return
+	}
+	p.putCells(b, op, p.same.puts)
+	if known != nil {
+		known.batch, known.row = p.batches, b.Len-1
+	}
+}
+
 // putCells copies the cells somebody looks at.
-func (p *csvPutter) putCells(b *event.Batch, op *csvOperation) {
-	for i := range p.puts {
-		x := &p.puts[i]
+func (p *csvPutter) putCells(b *event.Batch, op *csvOperation, puts []csvPut) {
+	for i := range puts {
+		x := &puts[i]
 		v := p.cell(x.cell)
 		if len(v) == 0 {
 			continue

@@ -17,6 +17,8 @@ type csvOperation struct {
 	role     string // event.Role, of network events given two ends
 	keys     detailSpec
 	advanced bool
+
+	batch, row int // where a csvPutter last put it in full: the batch's number and the event
 }
 
 // advancedNames are the names of Procmon's advanced output (Filter > Enable Advanced Output) beside the usual ones. Those
@@ -85,9 +87,9 @@ var csvOperations = sync.OnceValue(func() map[string]csvOperation {
 			if role == event.RoleProcess { // no row of a CSV, an event that stands for a state
 				role = ""
 			}
-			m[op.name] = csvOperation{op.name, class, op.kind, category, role, keys[op.name], false}
+			m[op.name] = csvOperation{op.name, class, op.kind, category, role, keys[op.name], false, 0, 0}
 			for _, name := range op.subs {
-				m[name] = csvOperation{name, class, op.kind, category, role, keys[name], false}
+				m[name] = csvOperation{name, class, op.kind, category, role, keys[name], false, 0, 0}
 			}
 		}
 	}
@@ -119,21 +121,6 @@ func operationNamed(text string) csvOperation {
 	op := csvOperation{name: text, class: class, kind: "info", category: classCategories[class]}
 	op.advanced = strings.HasPrefix(text, "IRP_MJ_") || strings.HasPrefix(text, "FASTIO_")
 	return op
-}
-
-// advanced gives the operation that a row of advanced output stands for, and its Detail without the Type that says it: under
-// IRP_MJ_QUERY_INFORMATION Detail is `Type: QueryNameInformationFile, Name: x`.
-func advanced(op *csvOperation, detail []byte) (*csvOperation, []byte) {
-	kind, rest, _ := bytes.Cut(detail, []byte(", "))
-	name, ok := bytes.CutPrefix(kind, []byte("Type: "))
-	if !ok {
-		return op, detail
-	}
-	named, ok := csvOperations()[string(name)]
-	if !ok || named.class != op.class {
-		return op, detail
-	}
-	return &named, rest
 }
 
 // classOf tells an operation's class by its name. What has no mark of another class is a file operation, as the IRP_MJ_ and

@@ -12,7 +12,8 @@ import (
 
 // Rows are read in two steps. Gathering finds the rows of what the buffer holds, their cells and their times, which need what
 // came before. Putting turns a row into an event and needs that row only, so with a second processor to hand rows enough for
-// several batches are put at once: the caller's batch gets the first, the others wait for the next calls of Read.
+// several batches are put at the same time: the
+// caller's batch gets the first, the others wait for the next calls of Read.
 
 // A csvRow is a row that was gathered. Its text and cells are valid until the next gathering.
 type csvRow struct {
@@ -31,18 +32,15 @@ func (r *csvRow) raw(i int) []byte {
 }
 
 const (
-	maxGathered = event.MaxLen * 4
-	minShared   = event.MaxLen / 4 // fewer rows aren't worth a goroutine
+	maxShares = 6 // batches put at once at most
 	// maxShared is how many bytes are put at once at most, so that no batch calls itself full before it has its rows.
 	maxShared = 8 << 20
 )
 
-// gather reads rows, until the buffer holds no more of them. It returns the stream's error once nothing was gathered.
-func (r *csvReader) gather() error {
-	r.gathered, r.next = r.gathered[:0], 0
-	r.rows.release()
-	r.decoded = r.decoded[:0]
-	for len(r.gathered) < maxGathered {
+// gather reads up to n rows, until the buffer holds no more of them. Rows gathered before stay as they are. It returns the
+// stream's error once nothing is gathered.
+func (r *csvReader) gather(n int) error {
+	for n += len(r.gathered); len(r.gathered) < n; {
 		line, off, err := r.rows.next(len(r.gathered) > 0)
 		if err == errMore {
 			return nil
@@ -74,6 +72,13 @@ func (r *csvReader) gather() error {
 	return nil
 }
 
+// drop forgets the rows gathered, which are all put.
+func (r *csvReader) drop() {
+	r.gathered, r.next = r.gathered[:0], 0
+	r.rows.release()
+	r.decoded = r.decoded[:0]
+}
+
 // check finds what is wrong with a row, and its time. It is false for a blank line.
 func (r *csvReader) check(row *csvRow) bool {
 	if len(row.cells) == r.width {
@@ -101,13 +106,17 @@ func (r *csvReader) decode(line int64) {
 
 // Read implements format.Reader.
 func (r *csvReader) Read(b *event.Batch) error {
-	r.tell(b)
 	if r.hand(b) {
 		return nil
 	}
 	for !b.Full() && b.Skipped < maxSkips {
 		if r.next == len(r.gathered) {
-			err := r.gather()
+			r.drop()
+			err := r.gather(event.MaxLen)
+			if err == nil && r.share(b) {
+				r.tell(b)
+				return nil
+			}
 			r.tell(b)
 			if err == io.EOF {
 				r.finish(b)
@@ -115,9 +124,6 @@ func (r *csvReader) Read(b *event.Batch) error {
 			if err != nil {
 				return err
 			}
-		}
-		if b.Len == 0 && b.Skipped == 0 && r.share(b) {
-			return nil
 		}
 		r.next += r.put.rows(b, r.gathered[r.next:])
 	}
@@ -139,30 +145,34 @@ type csvBatch struct {
 	full  bool
 }
 
-// share puts what was gathered into b and into batches of our own, at the same time, if there is enough of it. Nothing of it
-// runs on when it returns.
+// share puts a batch of rows into b while it gathers more, and those into batches of our own, if there is enough of it.
+// Nothing of it runs on when it returns.
 func (r *csvReader) share(b *event.Batch) bool {
-	rows := r.gathered[r.next:]
-	if r.o.RolesOnly || len(rows) <= event.MaxLen+minShared || runtime.GOMAXPROCS(0) < 2 ||
-		rows[len(rows)-1].off-rows[0].off > maxShared {
+	if b.Len > 0 || b.Skipped > 0 || len(r.gathered) < event.MaxLen || r.o.RolesOnly || runtime.GOMAXPROCS(0) < 2 || r.rows.end > maxShared {
 		return false
 	}
-	first := rows[:event.MaxLen]
-	rows = rows[event.MaxLen:]
 	var wg sync.WaitGroup
-	for i := 0; len(rows) > 0; i++ {
+	batch, put, rows := b, r.put, r.gathered
+	for i := range maxShares {
+		from := len(r.gathered)
+		err := io.EOF
+		if i < maxShares-1 {
+			err = r.gather(event.MaxLen)
+		}
+		if err != nil || len(r.gathered) == from {
+			put.rows(batch, rows) // the last
+			break
+		}
+		share, to, by := rows, batch, put
+		wg.Go(func() { by.rows(to, share) })
 		if i == len(r.ahead) {
 			r.ahead = append(r.ahead, &csvBatch{put: r.put.clone(), batch: new(event.Batch)})
 		}
-		a, share := r.ahead[i], rows[:min(len(rows), event.MaxLen)]
-		rows = rows[len(share):]
-		wg.Go(func() {
-			a.batch.Reset()
-			a.put.rows(a.batch, share)
-			a.full = true
-		})
+		a := r.ahead[i]
+		a.batch.Reset()
+		a.full = true
+		batch, put, rows = a.batch, a.put, r.gathered[from:]
 	}
-	r.put.rows(b, first)
 	wg.Wait()
 	r.next = len(r.gathered)
 	return true

@@ -134,9 +134,8 @@ var detailSpecs = sync.OnceValue(func() map[string]detailSpec {
 // A detailPart is a key with its value, or text in front of the first key.
 type detailPart struct {
 	key        *detailKey // nil: text under no key known
-	number     int        // of a numbered key
-	label      int        // bytes of the key as written, with ": "; nothing for text under no key
 	value      []byte
+	label      int // bytes of the key as written, with ": "; nothing for text under no key
 	valueBegin int // where the value stands in the Detail
 }
 
@@ -154,41 +153,29 @@ func (s detailSpec) split(dst []detailPart, d []byte) []detailPart {
 	if len(d) == 0 {
 		return dst
 	}
-	count := 0 // the number that a numbered key would go on with
-	part, next := s.keyAt(d, 0, 0, count)
-	if len(s) == 4 && part.key != nil && part.key.name == "Parent PID" {
+	if len(s) == 4 && s[0].name == "Parent PID" && bytes.HasPrefix(d, s[0].lead[2:]) {
 		return s.splitStart(dst, d)
 	}
-	for part.key == nil || !part.key.rest {
-		if part.key != nil && part.key.name == numbered {
-			count = part.number + 1
-		}
-		found, at, after := s.following(d, part.valueBegin, next, count)
-		if found.key == nil {
-			break
-		}
-		part.value = d[part.valueBegin:at]
-		dst = append(dst, part)
-		part, next = found, after
-	}
-	part.value = d[part.valueBegin:]
-	return append(dst, part)
-}
-
-// following finds the first key behind a value that begins at from, where it stands with its ", ", and the key that can come
-// next after it.
-func (s detailSpec) following(d []byte, from, next, count int) (found detailPart, at, after int) {
-	for i := from; next < len(s); i += 2 {
-		n := bytes.Index(d[i:], []byte(", "))
+	key, label, next, count := s.keyAt(d, 0, 0, 0) // count: the number that a numbered key would go on with
+	from := label                                  // where the value begins
+	for i := from; next < len(s) && (key == nil || !key.rest); i++ {
+		n := bytes.IndexByte(d[i:], ',')
 		if n < 0 {
 			break
 		}
-		i += n
-		if found, after = s.keyAt(d, i+2, next, count); found.key != nil {
-			return found, i, after
+		if i += n; i+1 == len(d) || d[i+1] != ' ' {
+			continue
 		}
+		k, used, after, number := s.keyAt(d, i+2, next, count)
+		if k == nil {
+			continue
+		}
+		dst = append(dst, detailPart{key, d[from:i], label, from})
+		key, label, next, count = k, used, after, number
+		from = i + 2 + used
+		i = from - 1
 	}
-	return detailPart{}, len(d), next
+	return append(dst, detailPart{key, d[from:], label, from})
 }
 
 // splitStart is split for Process Start. A command line may hold the keys that follow it, and so may the environment; what
@@ -197,7 +184,7 @@ func (s detailSpec) splitStart(dst []detailPart, d []byte) []detailPart {
 	command, directory, environment := &s[1], &s[2], &s[3]
 	end := environmentAt(d)
 	cut := func(at int, k *detailKey) {
-		dst = append(dst, detailPart{key: k, label: len(k.lead) - 2, valueBegin: at + len(k.lead), value: d[at+len(k.lead):]})
+		dst = append(dst, detailPart{k, d[at+len(k.lead):], len(k.lead) - 2, at + len(k.lead)})
 		d = d[:at]
 	}
 	first := len(dst)
@@ -211,7 +198,7 @@ func (s detailSpec) splitStart(dst []detailPart, d []byte) []detailPart {
 		cut(i, command)
 	}
 	n := len(s[0].lead) - 2
-	dst = append(dst, detailPart{key: &s[0], label: n, valueBegin: n, value: d[n:]})
+	dst = append(dst, detailPart{&s[0], d[n:], n, n})
 	slices.Reverse(dst[first:])
 	return dst
 }
@@ -228,23 +215,26 @@ func environmentAt(d []byte) int {
 	return bytes.LastIndex(d, []byte(key))
 }
 
-// keyAt gives the key that stands at a place, if it is among those from next on, and the key that can follow. count is the
-// number that a numbered key goes on with.
-func (s detailSpec) keyAt(d []byte, at, next, count int) (detailPart, int) {
+// keyAt gives the key that stands at a place, if it is among those from next on, its bytes with ": ", and the key that can
+// follow. count is the number that a numbered key goes on with, and would after this one.
+func (s detailSpec) keyAt(d []byte, at, next, count int) (k *detailKey, used, after, number int) {
 	w := d[at:]
+	if len(w) == 0 {
+		return nil, 0, next, count
+	}
 	for i := next; i < len(s); i++ {
 		k := &s[i]
 		if k.name == numbered {
 			if n, used, ok := entryNumber(w); ok && n >= count && n <= count+1 {
-				return detailPart{key: k, number: n, label: used, valueBegin: at + used}, i
+				return k, used, i, n + 1
 			}
 			continue
 		}
-		if n := len(k.lead) - 2; len(w) >= n && w[0] == k.lead[2] && bytes.Equal(w[:n], k.lead[2:]) {
-			return detailPart{key: k, label: n, valueBegin: at + n}, i + 1
+		if w[0] == k.lead[2] && bytes.HasPrefix(w, k.lead[2:]) {
+			return k, len(k.lead) - 2, i + 1, count
 		}
 	}
-	return detailPart{valueBegin: at}, next
+	return nil, 0, next, count
 }
 
 // entryNumber reads `12: `.

@@ -2,9 +2,7 @@ package procmon
 
 import (
 	"bytes"
-	"maps"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -60,11 +58,6 @@ func (n *netPaths) read(path []byte, udp bool) (*netPath, bool) {
 		}
 	}
 	return &p, true
-}
-
-// strangers gives the names of ports that were of no use, sorted.
-func (n *netPaths) strangers() string {
-	return strings.Join(slices.Sorted(maps.Keys(n.strange)), ", ")
 }
 
 // parseNetPath takes `HOST.example:49383 -> fe80:0:0:0:1:2:3:4:https` apart.
@@ -146,13 +139,13 @@ func number(b []byte) (n int64, used int, ok bool) {
 	return n, i, i > 0
 }
 
-// digitGroup says whether b begins with two or three digits and no more.
+// digitGroup says whether b begins with three digits and no more, or with two and another mark, as in India.
 func digitGroup(b []byte) bool {
 	n := 0
 	for n < len(b) && n < 4 && isDigit(b[n]) {
 		n++
 	}
-	return n == 2 || n == 3
+	return n == 3 || n == 2 && n < len(b) && thousandsMark(b[n:]) > 0 && digitGroup(b[n+thousandsMark(b[n:]):])
 }
 
 // thousandsMark gives the length of the mark b begins with, 0 for none.
