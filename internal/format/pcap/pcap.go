@@ -185,6 +185,9 @@ func (r *reader) notes(b *event.Batch) {
 // packet counts the frame to its flow and looks for names in it.
 func (r *reader) packet(b *event.Batch) {
 	f, p := &r.f, &r.p
+	if f.orig > len(f.data) {
+		r.cut++
+	}
 	if f.link == linkPKTAP || f.link == linkPKTAP2 {
 		r.pktap()
 	}
