@@ -236,6 +236,14 @@ func (p *packet) decodeTCP() int {
 	return header
 }
 
+// payloadSeq is the sequence number of the payload's first byte.
+func (p *packet) payloadSeq() uint32 {
+	if p.flags&tcpSYN != 0 {
+		return p.seq + 1
+	}
+	return p.seq
+}
+
 // answers gives the type of the ICMP message that answers typ or is answered by it, as community IDs have it.
 func answers(proto, typ uint8) (uint8, bool) {
 	if proto == protoICMP {

@@ -54,8 +54,9 @@ var PCAPNG = &format.Format{
 }
 
 const (
-	// headroom is how many events one packet can add at most: names, requests that were pending, a flow and its processes.
-	headroom = maxNames + 8 + 2*maxPerEnd
+	// headroom is how many events one packet can add at most: the names of a message in each tunnel and of several in a
+	// stream, requests that were pending, a flow and its processes.
+	headroom = (maxTunnels+maxMessages)*maxNames + 16 + 2*maxPerEnd
 	// burst is how many packets one Read takes at most, so that progress can be shown between.
 	burst = 1 << 16
 	// maxFrame is the largest packet taken for one: a larger length is damage. Linux aggregates up to 512 KiB.

@@ -27,43 +27,28 @@ const (
 type sniffer struct {
 	prefixes map[uint64]*prefix    // by slot and direction
 	quic     map[uint64]*quicHello // the same
+	streams  int                   // of prefixes those of DNS
 }
 
-func newSniffer() sniffer { return sniffer{map[uint64]*prefix{}, map[uint64]*quicHello{}} }
+func newSniffer() sniffer {
+	return sniffer{prefixes: map[uint64]*prefix{}, quic: map[uint64]*quicHello{}}
+}
 
 // A prefix is the begin of a direction, or of one request in it, in order of sequence numbers.
 type prefix struct {
-	base    uint32 // sequence number of buf[0]
-	buf     []byte
-	ahead   []byte // one piece that came before its turn
-	aheadAt int
-	at      said
+	base uint32 // sequence number of its first byte
+	gathering
+	at  said
+	dns bool // messages of DNS, each with its length before it: dnsstream.go
 }
 
-// add puts a segment where it belongs. Only one can wait for those before it.
-func (x *prefix) add(seq uint32, d []byte) {
-	off := int(int32(seq - x.base))
-	switch {
-	case off > maxPrefix:
-		return
-	case off > len(x.buf):
-		if x.ahead == nil {
-			x.ahead, x.aheadAt = bytes.Clone(d), off
-		}
-		return
+// add puts a segment where it belongs and says whether it has anything new.
+func (x *prefix) add(seq uint32, d []byte) bool {
+	limit := maxPrefix
+	if x.dns {
+		limit = maxStream
 	}
-	x.put(off, d)
-	if x.ahead != nil && x.aheadAt <= len(x.buf) {
-		x.put(x.aheadAt, x.ahead)
-		x.ahead = nil
-	}
-}
-
-func (x *prefix) put(off int, d []byte) {
-	if have := len(x.buf) - off; have < len(d) {
-		x.buf = append(x.buf, d[have:]...)
-		x.buf = x.buf[:min(len(x.buf), maxPrefix)]
-	}
+	return x.gathering.add(int(int32(seq-x.base)), d, limit)
 }
 
 // look searches the packet's payload for names and for what the flow speaks.
@@ -124,18 +109,11 @@ func udpApp(a, b uint16, d []byte) uint8 {
 func (r *reader) lookTCP(b *event.Batch, slot uint32, fl *flow, dir int) {
 	p := &r.p
 	if fl.ap == 53 || fl.bp == 53 {
-		// A message with its length before it, when it comes in one piece. What is no DNS hides there.
-		if len(p.payload) >= 2 && int(binary.BigEndian.Uint16(p.payload)) == len(p.payload)-2 && r.lookDNS(b, fl, appDNS, p.payload[2:]) {
-			return
-		}
-		if fl.app == appDNS {
+		if r.lookStream(b, slot, fl, dir) || fl.app == appDNS { // what is no DNS hides there
 			return
 		}
 	}
-	seq := p.seq
-	if p.flags&tcpSYN != 0 {
-		seq++
-	}
+	seq := p.payloadSeq()
 	switch fl.look[dir] {
 	case lookFirst:
 		base := seq
@@ -176,11 +154,11 @@ func (r *reader) lookOn(b *event.Batch, slot uint32, fl *flow, dir int, seq uint
 	p := &r.p
 	k := prefixKey(slot, dir)
 	x := r.sniff.prefixes[k]
-	before := len(x.buf)
+	before := len(x.begin())
 	x.add(seq, p.payload)
 	// What is far ahead shows that the missing piece was not captured.
-	last := len(p.payload) < p.payLen || len(x.buf) >= maxPrefix || int32(seq-x.base) > maxPrefix
-	if len(x.buf) == before && !last || !r.examine(b, fl, dir, x.at, x.buf, last) {
+	last := len(p.payload) < p.payLen || len(x.begin()) >= maxPrefix || int32(seq-x.base) > maxPrefix
+	if len(x.begin()) == before && !last || !r.examine(b, fl, dir, x.at, x.begin(), last) {
 		return
 	}
 	delete(r.sniff.prefixes, k)
@@ -202,7 +180,11 @@ func (r *reader) endSniff(b *event.Batch, slot uint32) {
 			continue
 		}
 		x := r.sniff.prefixes[k]
-		r.examine(b, fl, dir, x.at, x.buf, true)
+		if x.dns {
+			r.sniff.streams--
+		} else {
+			r.examine(b, fl, dir, x.at, x.begin(), true)
+		}
 		delete(r.sniff.prefixes, k)
 	}
 }
