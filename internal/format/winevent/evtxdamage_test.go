@@ -78,7 +78,7 @@ func TestEVTXMutations(t *testing.T) {
 		}
 	}
 	t.Logf("%d mutations: %d of %d intact records read (%.3f %%); the slowest took %v", n, kept, intact, 100*float64(kept)/float64(intact), slowest)
-	if slowest > 5*time.Second {
+	if slowest > 30*time.Second { // milliseconds on an idle machine
 		t.Error("too slow")
 	}
 }
