@@ -28,6 +28,7 @@ type conversion struct {
 	app     *app
 	to      string
 	columns []string
+	stacks  bool
 	out     string // "" for standard output
 }
 
@@ -48,6 +49,7 @@ Several FILES make one CSV; an XML holds one recording.`,
 	f := cmd.Flags()
 	f.StringVar(&c.to, "to", "", "FORMAT to write: "+strings.Join(convertTo, ", "))
 	f.StringSliceVar(&c.columns, "columns", nil, "a,b,c: columns as Procmon names them, or all; without it the seven it displays by default")
+	f.BoolVar(&c.stacks, "stacks", false, "write stacks too (XML)")
 	f.StringVarP(&c.out, "output", "o", "", "FILE to write to, instead of standard output")
 	a.readFlags(f)
 	complete(cmd, "to", convertTo)
@@ -94,6 +96,8 @@ func (c *conversion) check(files []string) error {
 			return fmt.Errorf("--to: %q can't be written; did you mean %s?", c.to, near)
 		}
 		return fmt.Errorf("--to: %q can't be written; what can is %s", c.to, strings.Join(convertTo, ", "))
+	case c.stacks && c.to != "procmon-xml":
+		return errors.New("--stacks: a CSV has no stacks; write procmon-xml")
 	case len(c.app.zonesOf) > 0:
 		return errors.New("--tz: convert writes all times in one zone: give a ZONE alone")
 	}
@@ -168,7 +172,7 @@ func insideOf(file, folder string) bool {
 
 // convert reads the files and writes their events to w. It gives how many there were.
 func (c *conversion) convert(ctx context.Context, files []string, w io.Writer) (n int64, err error) {
-	o := ingest.Options{Serial: true, Options: format.Options{Fields: procmon.WriteFields(), Display: true}}
+	o := ingest.Options{Serial: true, Options: format.Options{Fields: procmon.WriteFields(c.stacks), Display: true}}
 	pw, survey, counts, err := c.writer(w)
 	if err != nil {
 		return 0, err
@@ -224,6 +228,7 @@ func (c *conversion) writer(w io.Writer) (pw procmonWriter, survey func(*event.B
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	x.Stacks = c.stacks
 	return x, x.Survey, func() (int64, int64, int64) { return x.Rows, x.Foreign, x.Dropped }, nil
 }
 

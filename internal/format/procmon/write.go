@@ -16,15 +16,22 @@ func ProcmonColumns() []string { return columnNames[:] }
 // DefaultColumns is how many of ProcmonColumns are displayed unless somebody chose others.
 const DefaultColumns = defaultColumns
 
-// WriteFields are the fields that writing Procmon's columns looks at: what to ask readers for.
-func WriteFields() event.Set {
-	return event.SetOf(event.Timestamp, event.TimeBasis, event.Role, event.EventDataset, event.EventAction, event.EventDuration, event.EventSequence,
+// WriteFields are the fields that writing Procmon's columns looks at: what to ask readers for. Stacks are costly, so only
+// XML that is to have them asks for them.
+func WriteFields(stacks bool) event.Set {
+	fields := []event.Field{
+		event.Timestamp, event.TimeBasis, event.Role, event.EventDataset, event.EventAction, event.EventDuration, event.EventSequence,
 		event.ProcessName, event.ProcessPID, event.ProcessExecutable, event.ProcessCommandLine, event.ProcessEntityID, event.ProcessStart,
 		event.ProcessEnd, event.ProcessThreadID, event.ProcessTitle, event.ProcessPECompany, event.ProcessPEFileVersion,
 		event.ProcessParentPID, event.ProcessParentEntityID, event.UserName, event.UserDomain,
 		event.ProcmonEventClass, event.ProcmonPath, event.ProcmonResult, event.ProcmonDetail, event.ProcmonCategory, event.ProcmonOperation,
 		event.ProcmonRelativeTime, event.ProcmonSession, event.ProcmonIntegrity, event.ProcmonArchitecture,
-		event.ProcmonAuthenticationID, event.ProcmonVirtualized, event.ProcmonStack)
+		event.ProcmonAuthenticationID, event.ProcmonVirtualized,
+	}
+	if stacks {
+		fields = append(fields, event.ProcmonStack)
+	}
+	return event.SetOf(fields...)
 }
 
 // A cellWriter renders Procmon's columns from events, as an English Windows shows them.

@@ -19,6 +19,7 @@ type XMLWriter struct {
 	Rows    int64 // events written
 	Foreign int64 // events left out that are none of Procmon's
 	Dropped int64 // characters left out that XML can't hold
+	Stacks  bool  // write the stacks that events have
 
 	w     io.Writer
 	cells cellWriter
@@ -298,7 +299,7 @@ func toFileTime(ns int64) int64 {
 
 // stack writes an event's stack. Of a frame the events have the location alone.
 func (x *XMLWriter) stack(b *event.Batch, i int) {
-	if !b.Has(event.ProcmonStack, i) {
+	if !x.Stacks || !b.Has(event.ProcmonStack, i) {
 		return
 	}
 	x.buf = append(x.buf, "<stack>\r\n"...)
