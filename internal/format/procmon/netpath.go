@@ -145,7 +145,7 @@ func digitGroup(b []byte) bool {
 	for n < len(b) && n < 4 && isDigit(b[n]) {
 		n++
 	}
-	return n == 3 || n == 2 && n < len(b) && thousandsMark(b[n:]) > 0 && digitGroup(b[n+thousandsMark(b[n:]):])
+	return n == 3 || n == 2 && n < len(b) && thousandsMark(b[n:]) > 0
 }
 
 // thousandsMark gives the length of the mark b begins with, 0 for none.
