@@ -28,7 +28,11 @@ func (r *reader) lookStream(b *event.Batch, slot uint32, fl *flow, dir int) bool
 		if len(p.payload) >= 2 && int(binary.BigEndian.Uint16(p.payload)) == len(p.payload)-2 && r.lookDNS(b, fl, appDNS, p.payload[2:]) {
 			return true
 		}
-		if !beginsMessage(p.payload, fl.app) || len(p.payload) < p.payLen || r.sniff.streams >= maxStreams {
+		if !beginsMessage(p.payload, fl.app) || len(p.payload) < p.payLen {
+			return false
+		}
+		if r.sniff.streams >= maxStreams {
+			r.sniff.beyond++
 			return false
 		}
 		x = &prefix{base: p.payloadSeq(), at: r.here(), dns: true}

@@ -413,9 +413,14 @@ func (r *reader) putOwner(b *event.Batch, fl *flow, end int, s *seenOwner, o *ow
 		field event.Field
 		value string
 	}{
-		{event.ProcessName, o.name}, {event.ProcessExecutable, o.path}, {event.ProcessCommandLine, o.command},
-		{event.ProcessParentName, base(o.parentPath)}, {event.ProcessParentExecutable, o.parentPath}, {event.ProcessParentCommandLine, o.parentCommand},
-		{event.UserName, o.user}, {event.UserID, o.uid},
+		{event.ProcessName, o.name},
+		{event.ProcessExecutable, o.path},
+		{event.ProcessCommandLine, o.command},
+		{event.ProcessParentName, base(o.parentPath)},
+		{event.ProcessParentExecutable, o.parentPath},
+		{event.ProcessParentCommandLine, o.parentCommand},
+		{event.UserName, o.user},
+		{event.UserID, o.uid},
 	} {
 		if f.value != "" {
 			b.PutText(f.field, f.value)

@@ -317,6 +317,8 @@ type fragments struct {
 	ports map[fragment]ports
 	order []fragment // ring of what is in ports, oldest at next
 	next  int
+
+	beyond int64 // forgotten while others could still come
 }
 
 type fragment struct {
@@ -347,6 +349,9 @@ func (fs *fragments) place(p *packet, t int64) {
 		if len(fs.order) < maxFragments {
 			fs.order = append(fs.order, f)
 		} else {
+			if old := fs.order[fs.next]; t-fs.ports[old].time <= fragmentLife {
+				fs.beyond++
+			}
 			delete(fs.ports, fs.order[fs.next])
 			fs.order[fs.next] = f
 			fs.next = (fs.next + 1) % maxFragments

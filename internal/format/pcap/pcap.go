@@ -171,6 +171,12 @@ func (r *reader) notes(b *event.Batch) {
 		b.Note("more than " + commas(int64(r.table.limit)) + " flows at once: " + commas(r.table.evicted) +
 			" of them were ended early, their later packets are flows of their own")
 	}
+	if n := r.sniff.beyond; n > 0 {
+		b.Note("more begins of streams at once than are followed: " + commas(n) + " of them were not, their names are missing")
+	}
+	if n := r.frags.beyond; n > 0 {
+		b.Note("more than " + commas(maxFragments) + " fragmented packets at once: " + commas(n) + " were forgotten, their fragments can be flows of their own, without ports")
+	}
 	r.owners.notes(b)
 	if s := tunnelNote(&r.tunnels); s != "" {
 		b.Note(s)

@@ -74,7 +74,8 @@ func samples() map[string][]byte {
 		"pcap/quic.pcap":         quicSampleFile(),
 		"pcap/link-pktap.pcap":   pktapSample(),
 	}
-	for name, link := range map[string]uint32{"null": linkNull, "loop": linkLoop, "raw": linkRaw, "raw12": linkRaw12, "ipv4": linkIPv4, "cooked": linkCooked, "cooked2": linkCooked2, "vlan": linkEthernet,
+	for name, link := range map[string]uint32{
+		"null": linkNull, "loop": linkLoop, "raw": linkRaw, "raw12": linkRaw12, "ipv4": linkIPv4, "cooked": linkCooked, "cooked2": linkCooked2, "vlan": linkEthernet,
 		"ppp": linkPPP, "ppp-short": linkPPPHDLC, "pppoe": linkPPPoE, "nflog": linkNFLOG, "80211": link80211, "radiotap": linkRadiotap, "avs": linkAVS,
 		"prism": linkPrism, "ppi": linkPPI, "fabricpath": linkEthernet, "pbb": linkEthernet, "vntag": linkEthernet,
 	} {

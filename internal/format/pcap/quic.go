@@ -233,8 +233,12 @@ func (r *reader) lookQUIC(b *event.Batch, slot uint32, fl *flow, dir int) {
 		return
 	}
 	x.taken++
-	if r.examineQUIC(b, fl, dir, x, x.taken >= maxQUICDatagrams) || r.sniff.quic[k] == nil && len(r.sniff.quic) >= maxPrefixes {
+	if r.examineQUIC(b, fl, dir, x, x.taken >= maxQUICDatagrams) {
 		delete(r.sniff.quic, k)
+		return
+	}
+	if r.sniff.quic[k] == nil && len(r.sniff.quic) >= maxPrefixes {
+		r.sniff.beyond++
 		return
 	}
 	r.sniff.quic[k] = x

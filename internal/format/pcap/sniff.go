@@ -28,6 +28,7 @@ type sniffer struct {
 	prefixes map[uint64]*prefix    // by slot and direction
 	quic     map[uint64]*quicHello // the same
 	streams  int                   // of prefixes those of DNS
+	beyond   int64                 // begins that were not followed because there were too many
 }
 
 func newSniffer() sniffer {
@@ -137,7 +138,12 @@ func (r *reader) lookTCP(b *event.Batch, slot uint32, fl *flow, dir int) {
 func (r *reader) lookAt(b *event.Batch, slot uint32, fl *flow, dir int, base, seq uint32) {
 	p := &r.p
 	cut := len(p.payload) < p.payLen
-	if base == seq && r.examine(b, fl, dir, r.here(), p.payload, cut) || cut || len(r.sniff.prefixes) >= maxPrefixes {
+	if base == seq && r.examine(b, fl, dir, r.here(), p.payload, cut) || cut {
+		fl.look[dir] = lookDone
+		return
+	}
+	if len(r.sniff.prefixes) >= maxPrefixes {
+		r.sniff.beyond++
 		fl.look[dir] = lookDone
 		return
 	}
