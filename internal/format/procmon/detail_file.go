@@ -51,6 +51,7 @@ type fileParams struct {
 	tail    []byte  // behind the path
 	out     []byte  // result blob
 	display bool
+	shownBy int // version of Process Monitor, 0 unknown
 }
 
 // u32 reads a parameter that has its place by the bitness of the system. Both are before the path's length, which is there.
@@ -294,8 +295,8 @@ func listText(t *detailWriter, p *fileParams) {
 	}
 	class := p.u32(24, 32)
 	name := nameOf(informationClasses[:], class, "")
-	if p.display && !p.is64 {
-		name = "" // versions for 32 bit don't show it
+	if p.display && p.shownBy > 0 && p.shownBy < 350 {
+		name = "" // it is shown since 3.5 only
 	}
 	if int(class) >= len(dirNameAt) || dirNameAt[class] == 0 {
 		return

@@ -101,6 +101,7 @@ type pmlReader struct {
 	notes       []string
 	system      *pmlProcess // the kernel's, nil when the table has none
 	modules     int         // read so far
+	shownBy     int         // version of the Process Monitor that made the log, 351 for 3.51; 0 unknown
 	frames      []pmlFrame  // cache, nil until a stack is wanted
 	stacks      []pmlStack  // those of the batch at hand, by their hash
 	seed        maphash.Seed

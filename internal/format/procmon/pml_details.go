@@ -91,7 +91,7 @@ func (r *pmlReader) fileDetails(b *event.Batch, e *pmlEvent, op *operation, d []
 		return len(d) == 0
 	}
 	path, next, ok := detailText(d, at+4, le.Uint16(d[at:]))
-	p := fileParams{d: d, is64: r.header.is64, path: path, tail: d[next:], out: r.out, display: r.o.Display}
+	p := fileParams{d: d, is64: r.header.is64, path: path, tail: d[next:], out: r.out, display: r.o.Display, shownBy: r.shownBy}
 	if e.code == opDirectoryControl && d[0] == subQueryDirectory && ok {
 		r.path = path.append(r.path)
 		ok = r.appendFilter(p.tail)

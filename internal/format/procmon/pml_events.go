@@ -130,7 +130,9 @@ func (r *pmlReader) decode(b *event.Batch, e *pmlEvent) bool {
 	}
 	name := op.name
 	if e.class == classFile && len(d) > 0 {
-		name = op.sub(d[0])
+		if name = op.sub(d[0]); r.o.Display {
+			name = r.displayName(e, d[0], name)
+		}
 	}
 	r.putText(b, event.EventAction, name)
 	r.putClass(b, e, op)

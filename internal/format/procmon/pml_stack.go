@@ -69,11 +69,56 @@ func (r *pmlReader) readModules(off int64, texts *pmlStrings) []pmlModule {
 		rest := b[2*pointer:]
 		m.size, m.stamp = le.Uint32(rest), le.Uint32(rest[20:])
 		m.path = texts.get(le.Uint32(rest[4:]))
+		if r.o.Display && r.shownBy == 0 && isProcmon(m.path) {
+			r.shownBy = procmonVersion(texts.get(le.Uint32(rest[8:])), m.path)
+		}
 		modules = append(modules, m)
 		off += size
 	}
 	slices.SortStableFunc(modules, func(a, b pmlModule) int { return cmp.Compare(a.base, b.base) })
 	return modules
+}
+
+// isProcmon says whether a module is Process Monitor's program or driver.
+func isProcmon(path []byte) bool {
+	const name = "procmon"
+	file := path[bytes.LastIndexByte(path, '\\')+1:]
+	return len(file) > len(name) && bytes.EqualFold(file[:len(name)], []byte(name))
+}
+
+// procmonVersion gives a version as hundreds, 351 for 3.51 and 280 for 2.8.0.0. A driver whose version isn't known has at
+// least its own number: 20 came with 2.8, 23 with 3.4.
+func procmonVersion(version, path []byte) int {
+	major, rest, _ := bytes.Cut(version, []byte{'.'})
+	minor, _, _ := bytes.Cut(rest, []byte{'.'})
+	if len(major) == 1 && len(minor) > 0 && len(minor) <= 2 {
+		if len(minor) == 1 {
+			minor = append(bytes.Clone(minor), '0')
+		}
+		if n, err := strconv.Atoi(string(major) + string(minor)); err == nil {
+			return n
+		}
+	}
+	file := bytes.ToLower(path[bytes.LastIndexByte(path, '\\')+1:])
+	switch {
+	case bytes.HasPrefix(file, []byte("procmon20")):
+		return 280
+	case bytes.HasPrefix(file, []byte("procmon23")):
+		return 340
+	}
+	return 0
+}
+
+// displayName gives an operation's name as the version of Process Monitor shows it that made the log.
+func (r *pmlReader) displayName(e *pmlEvent, minor byte, name string) string {
+	switch {
+	case r.shownBy == 0:
+	case e.code == opSetInformation && minor == 0x13 && r.shownBy < 300:
+		return "SetAllInformationFile"
+	case (e.code == opQueryInformation || e.code == opSetInformation) && minor >= 0x46 && r.shownBy <= 351:
+		return unknownName
+	}
+	return name
 }
 
 // putModules puts the modules of a process, with what symbol servers know them by.

@@ -119,7 +119,7 @@ func (r *pmlReader) readProcessTable() (missing int) {
 			missing++
 			continue
 		}
-		if r.o.Fields.Has(event.ProcmonStack) || r.o.Fields.Has(event.ProcmonModules) {
+		if r.o.Display || r.o.Fields.Has(event.ProcmonStack) || r.o.Fields.Has(event.ProcmonModules) {
 			p.modules = r.readModules(p.off, &texts)
 		}
 		if p.pid == systemPID {
