@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -163,6 +164,7 @@ type csvReader struct {
 	gathered []csvRow
 	next     int    // the first that wasn't put
 	decoded  []byte // rows of gathered that weren't UTF-8
+	shares   bool   // several goroutines put
 	ahead    []*csvBatch
 
 	notes []string // not told yet
@@ -196,6 +198,9 @@ func openCSV(src *format.Source, o format.Options) (format.Reader, error) {
 	r.solveDates()
 	r.put = r.newPutter()
 	r.put.repeats = true
+	if r.shares = !o.RolesOnly && runtime.GOMAXPROCS(0) > 1; r.shares {
+		r.rows.most = maxBuffer
+	}
 	r.plan()
 	return r, nil
 }

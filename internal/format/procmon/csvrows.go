@@ -3,7 +3,6 @@ package procmon
 import (
 	"fmt"
 	"io"
-	"runtime"
 	"sync"
 	"unicode/utf8"
 
@@ -35,6 +34,8 @@ const (
 	maxShares = 6 // batches put at once at most
 	// maxShared is how many bytes are put at once at most, so that no batch calls itself full before it has its rows.
 	maxShared = 8 << 20
+	// fewRows are gathered at a time where one goroutine does it all: they stay in the processor's cache until they are put.
+	fewRows = 64
 )
 
 // gather reads up to n rows, until the buffer holds no more of them. Rows gathered before stay as they are. It returns the
@@ -112,7 +113,11 @@ func (r *csvReader) Read(b *event.Batch) error {
 	for !b.Full() && b.Skipped < maxSkips {
 		if r.next == len(r.gathered) {
 			r.drop()
-			err := r.gather(event.MaxLen)
+			n := fewRows
+			if r.shares {
+				n = event.MaxLen
+			}
+			err := r.gather(n)
 			if err == nil && r.share(b) {
 				r.tell(b)
 				return nil
@@ -148,7 +153,7 @@ type csvBatch struct {
 // share puts a batch of rows into b while it gathers more, and those into batches of our own, if there is enough of it.
 // Nothing of it runs on when it returns.
 func (r *csvReader) share(b *event.Batch) bool {
-	if b.Len > 0 || b.Skipped > 0 || len(r.gathered) < event.MaxLen || r.o.RolesOnly || runtime.GOMAXPROCS(0) < 2 || r.rows.end > maxShared {
+	if !r.shares || b.Len > 0 || b.Skipped > 0 || len(r.gathered) < event.MaxLen || r.rows.end > maxShared {
 		return false
 	}
 	var wg sync.WaitGroup

@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	csvBuffer = 4 << 20 // bytes asked of a long stream at a time: rows enough for several batches
+	csvBuffer = 1 << 20 // bytes asked of a long stream at a time
+	maxBuffer = 4 << 20 // where rows are wanted enough for several batches
 	minBuffer = 64 << 10
 	maxRow    = 16 << 20
 	maxCells  = 512
@@ -35,6 +36,7 @@ type csvScanner struct {
 	width int // cells a row has; 0 while nobody knows
 
 	buf      []byte
+	most     int   // bytes buf may grow to for speed's sake
 	pos, end int   // the unread part of buf
 	base     int64 // offset of buf[0] in the source
 	line     int64 // number of the line at pos, from 1
@@ -61,7 +63,7 @@ type csvCell struct {
 }
 
 func newCSVScanner(r io.Reader, sep byte) *csvScanner {
-	return &csvScanner{r: r, sep: sep, buf: make([]byte, minBuffer), line: 1, budget: maxRow}
+	return &csvScanner{r: r, sep: sep, buf: make([]byte, minBuffer), line: 1, budget: maxRow, most: csvBuffer}
 }
 
 // A badRow is a row that can't be used. Reading goes on behind it.
@@ -196,7 +198,7 @@ func (s *csvScanner) peek(size int) []byte {
 
 // fill reads more, behind the unread part, which it moves to the front of the buffer if it must.
 func (s *csvScanner) fill() {
-	if s.end == len(s.buf) && len(s.buf) < csvBuffer { // there may be much more
+	if s.end == len(s.buf) && len(s.buf) < s.most { // there may be much more
 		buf := make([]byte, 4*len(s.buf))
 		copy(buf[s.pos:], s.buf[s.pos:s.end])
 		s.buf = buf
