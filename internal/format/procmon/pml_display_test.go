@@ -115,9 +115,6 @@ func mismatches(found map[mismatch]int) []mismatch {
 	})
 }
 
-// known gives the reason of a mismatch that is known, "" for none.
-func known(column, got, want string) string { return named(column, got, want) }
-
 // TestPMLTruth counts the Details that Process Monitor gets wrong: where they are not as in its CSV without Options.Display.
 func TestPMLTruth(t *testing.T) {
 	want := []map[string]int{
