@@ -79,7 +79,7 @@ func toXML(t testing.TB, f *format.Format, name string, data []byte, columns []s
 }
 
 // TestWriteCSVAsProcmon converts real PMLs and compares the result with Procmon's own CSV of them, row by row. What differs
-// is counted by column: operations that a later Procmon has a name for, or another. The bounds may only fall.
+// is counted by column; nothing does.
 func TestWriteCSVAsProcmon(t *testing.T) {
 	f := func(pml, csv string, zone *time.Location, allowed map[string]int) {
 		t.Run(pml, func(t *testing.T) {
@@ -87,6 +87,9 @@ func TestWriteCSVAsProcmon(t *testing.T) {
 			want := unpacked(t, formattest.Corpus(t, "procmon/"+csv))
 			columns := header(want)
 			got := toCSV(t, PML, pml, data, columns, zone)
+			if !bytes.Contains(want, []byte("\r\n")) { // version control made the one sample of its line ends
+				got = bytes.ReplaceAll(got, []byte("\r\n"), []byte("\n"))
+			}
 			diffs, first := compareCSV(t, got, want, columns)
 			for _, c := range slices.Sorted(maps.Keys(diffs)) {
 				t.Logf("%s: %d cells differ, first %s", c, diffs[c], first[c])
@@ -103,8 +106,8 @@ func TestWriteCSVAsProcmon(t *testing.T) {
 	f("LogfileTests32bitUTC.pml.zst", "LogfileTests32bitUTC.csv.zst", utc, nil)
 	f("LogFileUTC64Process.pml.zst", "LogFileUTC64Process.csv.zst", utc, nil)
 	f("LogFileUTC64Registry.pml.zst", "LogFileUTC64Registry.csv.zst", utc, nil)
-	f("LogFileUTC64Filesystem.pml.zst", "LogFileUTC64Filesystem.csv.zst", utc, map[string]int{"Operation": 31})
-	f("Noriben_09_Apr_13__20_16_13_368000.pml", "Noriben_09_Apr_13__20_16_13_368000.csv", time.FixedZone("", -5*3600), map[string]int{"Operation": 4})
+	f("LogFileUTC64Filesystem.pml.zst", "LogFileUTC64Filesystem.csv.zst", utc, nil)
+	f("Noriben_09_Apr_13__20_16_13_368000.pml", "Noriben_09_Apr_13__20_16_13_368000.csv", time.FixedZone("", -5*3600), nil)
 }
 
 // header gives the columns of a CSV.
