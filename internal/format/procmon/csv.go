@@ -275,7 +275,7 @@ const maxSkips = 64 << 10
 
 // atEnd adds to what is wrong with a row that it is the last: the file may have been cut off.
 func (r *csvReader) atEnd(what string) string {
-	if r.rows.err == io.EOF && r.rows.pos == r.rows.end {
+	if r.rows.last() {
 		return what + "; the file ends here"
 	}
 	return what

@@ -226,6 +226,16 @@ func (s *csvScanner) fill() {
 	s.err = io.ErrNoProgress
 }
 
+// last says whether nothing follows the row next gave. It may have to read for that, into a new buffer: rows may be kept.
+func (s *csvScanner) last() bool {
+	if s.pos == s.end && s.err == nil {
+		s.base += int64(s.pos)
+		s.buf, s.pos, s.end = make([]byte, len(s.buf)), 0, 0
+		s.fill()
+	}
+	return s.pos == s.end && s.err == io.EOF
+}
+
 // skipLine drops a line that is longer than maxRow.
 func (s *csvScanner) skipLine() error {
 	size := 0
