@@ -336,6 +336,39 @@ func TestGoesOn(t *testing.T) {
 	}
 }
 
+// Two recordings of one host name a process each in its own way: it is one process, with what both know.
+func TestUnite(t *testing.T) {
+	w := newWorld(t)
+	other := &event.Batch{Source: "other.csv"}
+	for i := range 10 {
+		src, dst := fmt.Sprintf("10.0.0.5:%d", 52000+i), fmt.Sprintf("93.184.216.%d:443", i+1)
+		after := time.Duration(i*i) * time.Second
+		w.flow("tcp", src, dst, after, time.Second)
+		if i != 3 {
+			w.record(event.RoleConnect, "a.exe", 900, "tcp", src, dst, after)
+			w.rec.PutText(event.ProcessEntityID, "{guid}")
+			w.rec.PutText(event.ProcessExecutable, `C:\a.exe`)
+		}
+		w.rec, other = other, w.rec
+		w.basis = event.BasisLocal // which leaves the host's name out
+		w.record(event.RoleConnect, "A.EXE", 900, "tcp", src, dst, after)
+		w.rec.PutText(event.ProcessCommandLine, "a.exe -x")
+		w.basis = event.BasisUTC
+		w.rec, other = other, w.rec
+	}
+	w.x.Add(other)
+	seen := map[*Process]bool{}
+	for _, f := range w.solve().Flows {
+		seen[f.Culprit.Process] = true
+		if p := f.Culprit.Process; p == nil || p.Host != "WS1" || p.Executable != `C:\a.exe` || p.Command != "a.exe -x" {
+			t.Errorf("%v: %+v", f.Source, p)
+		}
+	}
+	if len(seen) != 1 {
+		t.Errorf("%d processes, want 1", len(seen))
+	}
+}
+
 // A host that talks to itself records both ends: one connection, two processes.
 func TestRecordedBothEnds(t *testing.T) {
 	for _, accept := range []bool{true, false} {

@@ -299,5 +299,6 @@ func (x *Index) Solve() Result {
 	s.decide()
 	s.markRepeats()
 	s.addRecorded()
+	s.unite()
 	return s.result()
 }

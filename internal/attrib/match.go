@@ -298,6 +298,7 @@ func (s *solver) suspects(votes []vote) []suspect {
 			i = len(out)
 			out = append(out, suspect{proc: p})
 		}
+		s.one.link(out[i].proc, p)
 		if s.procs[out[i].proc].Name == "" {
 			out[i].proc = p // another source knows its name
 		}

@@ -11,6 +11,7 @@ type solver struct {
 	*Index
 	procOf []int32 // raw process -> process
 	procs  []Process
+	one    unity // processes of several recordings that are one
 
 	byTuple map[tuple][]int32    // flows by both ends
 	byPorts map[ports][]int32    // flows by protocol and both ports
@@ -48,6 +49,7 @@ func newSolver(x *Index) *solver {
 		votes: make([][2][]vote, len(x.flows)), guesses: make([][2][]vote, len(x.flows)), voted: make([]bool, len(x.evidence)),
 	}
 	s.procOf, s.procs = x.resolve()
+	s.one = newUnity(s.procs)
 	for i := range x.flows {
 		f := &x.flows[i]
 		t := tupleOf(f.proto, f.out.Source, f.out.Destination)
