@@ -234,6 +234,7 @@ var rules = map[string]string{
 	attrib.RuleSeveral:    "several processes fit",
 	attrib.RuleNoClock:    "both addresses and ports, but the clocks can't be compared",
 	attrib.RuleFaint:      "ports alone",
+	attrib.RuleGuess:      "the capture's own guess, and nothing else",
 	attrib.RuleNoHost:     "no host recording",
 	attrib.RuleOutside:    "outside the host's recording",
 	attrib.RuleUnrecorded: "the host's recording has nothing on it",

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -391,4 +392,28 @@ func FuzzPlain(f *testing.F) {
 			t.Errorf("%q as CSV: %v %q", s, err, all)
 		}
 	})
+}
+
+// Every rule of attrib has a sentence here and a row in docs/attribution.md.
+func TestEveryRuleHasASentence(t *testing.T) {
+	src, err := os.ReadFile("../attrib/rule.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile("../../docs/attribution.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := regexp.MustCompile(`= "([A-Z]\d)"`).FindAllStringSubmatch(string(src), -1)
+	if len(codes) < 15 {
+		t.Fatalf("%d rules found", len(codes))
+	}
+	for _, c := range codes {
+		if rules[c[1]] == "" {
+			t.Errorf("rule %s has no sentence", c[1])
+		}
+		if !strings.Contains(string(doc), "| "+c[1]+" |") {
+			t.Errorf("rule %s is not in docs/attribution.md", c[1])
+		}
+	}
 }
