@@ -93,6 +93,17 @@ func TestJSONIsJSON(t *testing.T) {
 
 // A field that is also the beginning of others' names must not make two values of one name: every field of a document with
 // all of them is found again.
+// A field that were also an object would make a document that no mapping takes.
+func TestNoFieldIsAnObject(t *testing.T) {
+	for _, f := range Fields() {
+		for _, g := range Fields() {
+			if strings.HasPrefix(g.Name, f.Name+".") {
+				t.Errorf("%s is a field, and so is %s", f.Name, g.Name)
+			}
+		}
+	}
+}
+
 func TestJSONHasEveryField(t *testing.T) {
 	b := new(Batch)
 	b.Source = "x"

@@ -107,7 +107,7 @@ const (
 	ProcmonEventClass                                 // procmon.event_class
 	ProcmonPath                                       // procmon.path
 	ProcmonResult                                     // procmon.result
-	ProcmonDetail                                     // procmon.detail
+	ProcmonDetailText                                 // procmon.detail.text
 	ProcmonCategory                                   // procmon.category
 	ProcmonRelativeTime                               // procmon.relative_time
 	ProcmonSession                                    // procmon.session
@@ -385,7 +385,7 @@ var infos = [NumFields]Info{
 	{"procmon.event_class", Keyword, "Process, Registry, File System, Profiling or Network.", "Procmon"},
 	{"procmon.path", Keyword, "Path as Procmon shows it; of network events `local -> remote`.", "Procmon"},
 	{"procmon.result", Keyword, "SUCCESS, NAME NOT FOUND, ...", "Procmon"},
-	{"procmon.detail", Keyword, "Detail as Procmon shows it.", "Procmon"},
+	{"procmon.detail.text", Keyword, "Detail as Procmon shows it; its keys stand below procmon.detail as well.", "Procmon"},
 	{"procmon.category", Keyword, "Read, Write, Read Metadata, Write Metadata.", "Procmon"},
 	{"procmon.relative_time", Keyword, "Time since the start of the capture.", "Procmon"},
 	{"procmon.session", Long, "Terminal session.", "Procmon"},

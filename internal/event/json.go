@@ -14,20 +14,11 @@ type placed struct {
 	path []string
 }
 
-// nesting lists the fields so that those of one object stand together, as JSON wants them. What a name cannot be is a value
-// and an object at once: procmon.detail is a text, so procmon.detail.length stands beside it as "detail.length". Built once,
-// never written again.
+// nesting lists the fields so that those of one object stand together, as JSON wants them. Built once, never written again.
 var nesting = func() []placed {
 	var order []placed
 	for f := Field(1); f < NumFields; f++ {
-		name := f.String()
-		path := strings.Split(name, ".")
-		for i := len(path) - 1; i > 0; i-- {
-			if _, ok := byName[strings.Join(path[:i], ".")]; ok {
-				path = append(path[:i-1], strings.Join(path[i-1:], "."))
-			}
-		}
-		order = append(order, placed{f, path})
+		order = append(order, placed{f, strings.Split(f.String(), ".")})
 	}
 	slices.SortFunc(order, func(a, b placed) int { return slices.Compare(a.path, b.path) })
 	for _, p := range order {

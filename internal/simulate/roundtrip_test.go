@@ -114,7 +114,7 @@ func TestProcmonRoundtrip(t *testing.T) {
 			got := []string{es[i].str("process.name"), es[i].str("process.pid"), es[i].str("event.action"), es[i].str("procmon.path"), es[i].str("procmon.result")}
 			want := []string{p.Name, fmt.Sprint(p.PID), r.Op.String(), string(c.appendPath(nil, r, resolve)), Result(r.Status)}
 			// A PML has its times in UTC, and how many operations' Details are decoded of it is the reader's own matter.
-			if detail := es[i].str("procmon.detail"); x.f == procmon.CSV || detail != "" && r.Op != QueryBasicInformationFile && r.Op != LoadImage {
+			if detail := es[i].str("procmon.detail.text"); x.f == procmon.CSV || detail != "" && r.Op != QueryBasicInformationFile && r.Op != LoadImage {
 				got, want = append(got, detail), append(want, string(c.appendDetail(nil, r, &x.locale, x.xp)))
 			}
 			if !slices.Equal(got, want) {

@@ -23,7 +23,7 @@ type column struct {
 
 var columns = map[uint32]column{
 	40052: {"Date & Time", event.Timestamp}, 40053: {"Process Name", event.ProcessName}, 40054: {"PID", event.ProcessPID},
-	40055: {"Operation", event.EventAction}, 40056: {"Result", event.ProcmonResult}, 40057: {"Detail", event.ProcmonDetail},
+	40055: {"Operation", event.EventAction}, 40056: {"Result", event.ProcmonResult}, 40057: {"Detail", event.ProcmonDetailText},
 	40058: {"Sequence", event.EventSequence}, 40064: {"Company", event.ProcessPECompany}, 40065: {"Description", event.ProcessPEDescription},
 	40066: {"Command Line", event.ProcessCommandLine}, 40067: {"User", event.UserName}, 40068: {"Image Path", event.ProcessExecutable},
 	40069: {"Session", event.ProcmonSession}, 40071: {"Path", event.ProcmonPath}, 40072: {"TID", event.ProcessThreadID},

@@ -40,7 +40,7 @@ var csvFields = [numColumns]struct {
 	colPID:          {event.ProcessPID, putInt},
 	colPath:         {event.ProcmonPath, putText},
 	colResult:       {event.ProcmonResult, putText},
-	colDetail:       {event.ProcmonDetail, putText},
+	colDetail:       {event.ProcmonDetailText, putText},
 	colRelative:     {event.ProcmonRelativeTime, putText},
 	colDuration:     {event.EventDuration, putSpan},
 	colClass:        {event.ProcmonEventClass, putText},

@@ -111,7 +111,7 @@ func (r *pmlReader) startText(t *detailWriter, d []byte) bool {
 	t.text = directory.append(t.text)
 	t.keep(event.ProcmonDetailCurrentDirectory, at)
 	t.keep(event.ProcessWorkingDirectory, at)
-	if !t.want.Has(event.ProcmonDetail) && !t.want.Has(event.ProcmonDetailEnvironment) {
+	if !t.want.Has(event.ProcmonDetailText) && !t.want.Has(event.ProcmonDetailEnvironment) {
 		return true
 	}
 	n := 2 * int64(le.Uint32(d[8:]))

@@ -40,7 +40,7 @@ func wantsDetailText(s *event.Set) bool {
 			return true
 		}
 	}
-	return s.Has(event.ProcmonDetail)
+	return s.Has(event.ProcmonDetailText)
 }
 
 // putDetails puts path, detail and category of an event that is not a network event, and says what is wrong with it.
@@ -63,7 +63,7 @@ func (r *pmlReader) putDetails(b *event.Batch, e *pmlEvent, op *operation, d []b
 	if r.o.Display { // Process Monitor's CSV has no line ends in its cells but bare CRs
 		replaceByte(t.text, '\n', ';')
 	}
-	r.putStr(b, event.ProcmonDetail, t.text)
+	r.putStr(b, event.ProcmonDetailText, t.text)
 	if !ok {
 		return "its details end too early (" + strconv.Itoa(len(d)) + " bytes)"
 	}

@@ -30,7 +30,7 @@ func displayed(b *event.Batch, i int, column string, zone time.Duration) string 
 	case "Date & Time":
 		return at.Format("1/2/2006 3:04:05 PM")
 	case "Detail":
-		return string(b.Str(event.ProcmonDetail, i))
+		return string(b.Str(event.ProcmonDetailText, i))
 	case "Sequence":
 		return "n/a"
 	case "Duration":
@@ -136,10 +136,10 @@ func TestPMLTruth(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if string(b.Str(event.ProcmonDetail, i)) != row[column] {
+				if string(b.Str(event.ProcmonDetailText, i)) != row[column] {
 					op := string(b.Str(event.EventAction, i))
 					if wrong[op]++; wrong[op] < 2 {
-						t.Logf("%s: event %d\n true %q\nshown %q", op, b.Int(event.Record, i), b.Str(event.ProcmonDetail, i), row[column])
+						t.Logf("%s: event %d\n true %q\nshown %q", op, b.Int(event.Record, i), b.Str(event.ProcmonDetailText, i), row[column])
 					}
 				}
 			}

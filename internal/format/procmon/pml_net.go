@@ -154,7 +154,7 @@ func (r *pmlReader) netText(b *event.Batch, n *pmlNet) {
 		}
 		d = d[min(len(value)+2, len(d)):]
 	}
-	r.putStr(b, event.ProcmonDetail, t.text)
+	r.putStr(b, event.ProcmonDetailText, t.text)
 }
 
 // netFields are the names that Detail of network events has.

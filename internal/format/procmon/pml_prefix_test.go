@@ -14,7 +14,7 @@ import (
 // details, and no other but the one the cut goes through.
 func TestPMLPrefixes(t *testing.T) {
 	const cuts = 40
-	o := format.Options{Fields: event.SetOf(event.Timestamp, event.EventAction, event.ProcmonDetail)}
+	o := format.Options{Fields: event.SetOf(event.Timestamp, event.EventAction, event.ProcmonDetailText)}
 	for _, p := range pmlPairs {
 		data, err := io.ReadAll(openCorpus(t, p.pml).Stream())
 		if err != nil {
@@ -76,7 +76,7 @@ func eventsOf(t *testing.T, data []byte, o format.Options) map[int64]string {
 	eachBatch(t, src, o, func(b *event.Batch) {
 		for i := range b.Len {
 			if b.Has(event.Timestamp, i) {
-				events[b.Int(event.LogOffset, i)] = string(b.Str(event.EventAction, i)) + " " + string(b.Str(event.ProcmonDetail, i))
+				events[b.Int(event.LogOffset, i)] = string(b.Str(event.EventAction, i)) + " " + string(b.Str(event.ProcmonDetailText, i))
 			}
 		}
 	})

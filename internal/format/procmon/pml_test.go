@@ -476,7 +476,7 @@ func benchPMLFile(b *testing.B, data []byte) {
 	net := event.SetOf(event.Timestamp, event.Role, event.SourceIP, event.SourcePort, event.DestinationIP, event.DestinationPort, event.ProcessName, event.ProcessPID, event.ProcmonPath)
 	var fields []event.Field
 	for f := event.Field(1); f < event.NumFields; f++ {
-		if f != event.ProcmonDetail {
+		if f != event.ProcmonDetailText {
 			fields = append(fields, f)
 		}
 	}

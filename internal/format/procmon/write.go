@@ -24,7 +24,7 @@ func WriteFields(stacks bool) event.Set {
 		event.ProcessName, event.ProcessPID, event.ProcessExecutable, event.ProcessCommandLine, event.ProcessEntityID, event.ProcessStart,
 		event.ProcessEnd, event.ProcessThreadID, event.ProcessTitle, event.ProcessPECompany, event.ProcessPEFileVersion,
 		event.ProcessParentPID, event.ProcessParentEntityID, event.UserName, event.UserDomain,
-		event.ProcmonEventClass, event.ProcmonPath, event.ProcmonResult, event.ProcmonDetail, event.ProcmonCategory, event.ProcmonOperation,
+		event.ProcmonEventClass, event.ProcmonPath, event.ProcmonResult, event.ProcmonDetailText, event.ProcmonCategory, event.ProcmonOperation,
 		event.ProcmonRelativeTime, event.ProcmonSession, event.ProcmonIntegrity, event.ProcmonArchitecture,
 		event.ProcmonAuthenticationID, event.ProcmonVirtualized,
 	}
@@ -146,7 +146,7 @@ func appendNumber(dst []byte, c csvColumn, b *event.Batch, i int) []byte {
 // appendDetail appends a Detail. Its dates are in the zone too; those of a PML, which alone has sequence numbers, are UTC and
 // English, those of other exports stay as they were written.
 func (w *cellWriter) appendDetail(dst []byte, b *event.Batch, i int) []byte {
-	d := b.Str(event.ProcmonDetail, i)
+	d := b.Str(event.ProcmonDetailText, i)
 	if w.zone == nil || w.zone == time.UTC || !b.Has(event.EventSequence, i) || !bytes.Contains(d, []byte("Time: ")) {
 		return append(dst, d...)
 	}
