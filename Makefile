@@ -1,4 +1,4 @@
-# What people and CI run. `make` alone shows the answer on an invented case; `make test` is everything CI runs but fuzzing and benchmarks.
+# What people and CI run. `make` alone shows the answer on an invented case; `make test` is what must pass: everything once, and once more, with fewer mutations, under the race detector.
 .PHONY: demo test build check generate eval fuzz bench
 
 demo: build
@@ -8,7 +8,8 @@ build:
 	go build -o culprit ./cmd/culprit
 
 test: check
-	go test -race ./...
+	go test ./...
+	go test -race -short ./...
 
 # Tools are pinned in tool.mod so that they are no dependency of culprit itself.
 check: generate

@@ -16,6 +16,9 @@ import (
 // TestPMLMutations damages logs at random: no panic, an end, and bounded work. CULPRIT_MUTATIONS says how many.
 func TestPMLMutations(t *testing.T) {
 	n := 3000
+	if testing.Short() {
+		n = 100
+	}
 	if v, err := strconv.Atoi(os.Getenv("CULPRIT_MUTATIONS")); err == nil {
 		n = v
 	}

@@ -13,7 +13,10 @@ import (
 // TestPMLPrefixes cuts real logs short in many places: every event that is whole in front of the cut must come, with its
 // details, and no other but the one the cut goes through.
 func TestPMLPrefixes(t *testing.T) {
-	const cuts = 40
+	cuts := 40
+	if testing.Short() {
+		cuts = 3
+	}
 	o := format.Options{Fields: event.SetOf(event.Timestamp, event.EventAction, event.ProcmonDetailText)}
 	for _, p := range pmlPairs {
 		data, err := io.ReadAll(openCorpus(t, p.pml).Stream())

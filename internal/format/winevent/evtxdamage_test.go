@@ -44,6 +44,9 @@ func whereOf(t *testing.T, data []byte) (where []string) {
 // records whose bytes are whole. EVTX_MUTATIONS says how many; the seed is fixed.
 func TestEVTXMutations(t *testing.T) {
 	n := 2000
+	if testing.Short() {
+		n = 60
+	}
 	if s := os.Getenv("EVTX_MUTATIONS"); s != "" {
 		n, _ = strconv.Atoi(s)
 	}
