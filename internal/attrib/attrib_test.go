@@ -325,13 +325,15 @@ func TestGoesOn(t *testing.T) {
 	w.flow("tcp", "10.0.0.5:50100", "52.32.63.168:443", 10*time.Minute, 10*time.Second)
 	w.flow("tcp", "10.0.0.5:50100", "52.32.63.168:443", 20*time.Minute, 10*time.Second)
 	w.cap.PutInt(event.FlowISN, 12345)
+	w.flow("tcp", "10.0.0.5:50100", "52.32.63.168:443", 30*time.Minute, 10*time.Second)
+	w.cap.PutText(event.FlowInitiator, "syn") // as Zeek has it
 	var got []string
 	for _, f := range w.solve().Flows {
 		if f.Source.Port() == 50100 {
 			got = append(got, f.Culprit.Rule)
 		}
 	}
-	if want := "A1 B7 U2"; strings.Join(got, " ") != want {
+	if want := "A1 B7 U2 U2"; strings.Join(got, " ") != want {
 		t.Errorf("rules %v, want %s", got, want)
 	}
 }

@@ -180,6 +180,8 @@ func (s *solver) goesOn(f *flow, end int, before *flow, c *Culprit) {
 		why = "the same SYN again: the connection was refused before, and its records are those of the first try"
 	case f.out.ISN >= 0 || since > silence:
 		return
+	case f.out.First == 0 && f.out.Initiator == "syn":
+		return // Zeek saw a SYN but keeps no number of it: a new connection
 	case over && since > stray:
 		return
 	case over:
