@@ -3,7 +3,6 @@ package attrib
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -332,7 +331,11 @@ func (s *solver) processOf(p *suspect) *Process { return &s.procs[p.proc] }
 func (s *solver) grade(f *flow, end int, p *suspect) grade {
 	best := gradeNone
 	for _, v := range p.votes {
-		best = max(best, gradeOf(v))
+		g := gradeOf(v)
+		if g == gradeWeak && s.evidence[v.evidence].local.ip.IsMulticast() {
+			g = gradeFaint // every machine of the network hears the group: the endpoints don't say which
+		}
+		best = max(best, g)
 	}
 	if best == gradePorts && s.lengthsAgree(f, end, p.votes) {
 		best = gradeProved
@@ -431,198 +434,4 @@ func (s *solver) cite(id int32, on, start int64) Evidence {
 		out.Delta = time.Duration(on - start)
 	}
 	return out
-}
-
-// A socket is a local port of a host.
-type socket struct {
-	host  int32 // interned host, or -1 - source for a source that doesn't name it
-	proto int32
-	port  int32
-}
-
-func (s *solver) socketOf(e *evidence) socket {
-	d := &s.domains[e.domain]
-	host := d.host
-	if host == 0 {
-		host = -1 - d.source
-	}
-	return socket{host, e.proto, e.local.port}
-}
-
-// owners lists the evidence of every local port, in the order of the domains and of time within each.
-func (s *solver) owners() map[socket][]int32 {
-	m := map[socket][]int32{}
-	for d := range s.domains {
-		for _, id := range s.domains[d].evidence {
-			if e := &s.evidence[id]; e.local.port >= 0 && !e.weak {
-				k := s.socketOf(e)
-				m[k] = append(m[k], id)
-			}
-		}
-	}
-	return m
-}
-
-// rivals gives other processes that used the suspect's local port during the flow.
-func (s *solver) rivals(flow int32, end int, p *suspect, owners map[socket][]int32) []Candidate {
-	f := &s.flows[flow]
-	e := &s.evidence[p.votes[0].evidence]
-	var out []Candidate
-	seen := []int32{p.proc}
-	for _, id := range owners[s.socketOf(e)] {
-		o := &s.evidence[id]
-		q := s.procOf[o.proc]
-		c := s.clocks[clockKey{f.source, o.domain}]
-		if slices.ContainsFunc(seen, func(k int32) bool { return s.sameProcess(k, q) }) || c == nil || !c.ok {
-			continue
-		}
-		t, slack := c.read(o.time, flow)
-		if t < f.start-slack || t > f.end+slack {
-			continue
-		}
-		remote := [2]*endpoint{&f.dst, &f.src}[end]
-		if o.remote.ip.IsValid() && o.remote.ip != remote.ip || o.remote.port >= 0 && o.remote.port != remote.port {
-			continue // it was busy with another peer
-		}
-		seen = append(seen, q)
-		out = append(out, Candidate{Process: &s.procs[q], Why: []Evidence{s.cite(id, t, f.start)}, Reason: "it used the same local port at that time"})
-	}
-	return out
-}
-
-const (
-	bindLead     = 2 * time.Second // a port is bound at most this long before a client uses it
-	endpointSpan = time.Minute     // how far around a flow an endpoint's owner is believed
-)
-
-// endpointOwner names the only process seen on the flow's local address and port around that time: it bound the port, or
-// spoke from it with others. TCP clients' ports are too short-lived for the second.
-func (s *solver) endpointOwner(flow int32, end int, owners map[socket][]int32, c *Culprit) {
-	f := &s.flows[flow]
-	here := [2]*endpoint{&f.src, &f.dst}[end]
-	udp := s.text[f.proto] == "udp"
-	var proc int32 = -1
-	var why []Evidence
-	rule := RuleEndpoint
-	for host := range s.hostsAt(here.ip) {
-		for _, id := range owners[socket{host, f.proto, here.port}] {
-			e := &s.evidence[id]
-			ck := s.clocks[clockKey{f.source, e.domain}]
-			if !ck.ok || ck.Weak || e.local.ip.IsValid() && e.local.ip != here.ip {
-				continue
-			}
-			t, slack := ck.read(e.time, flow)
-			switch {
-			case e.role == roleBind && end == 0:
-				if t < f.start-int64(bindLead)-slack || t > f.start+slack {
-					continue
-				}
-				rule = RuleBind
-			case e.role == roleBind:
-				if t > f.start+slack {
-					continue
-				}
-			case !udp && end == 0 || t < f.start-int64(endpointSpan) || t > f.end+int64(endpointSpan):
-				continue
-			}
-			p := s.procOf[e.proc]
-			if proc >= 0 && !s.sameProcess(proc, p) {
-				return // two owners: say nothing rather than guess
-			}
-			if proc < 0 || s.procs[proc].Name == "" {
-				proc = p
-			}
-			if len(why) < maxWhy {
-				why = append(why, s.cite(id, t, f.start))
-			}
-			c.Count++
-		}
-	}
-	if proc < 0 || s.procs[proc].Name == "" && s.procs[proc].PID == 0 {
-		c.Count = 0
-		return
-	}
-	c.Level, c.Rule, c.Process, c.Why = Likely, rule, &s.procs[proc], why
-	c.Reason = "no record of this very flow, but this process alone held the port"
-}
-
-// hostsAt gives the hosts, as in socket, that have an address.
-func (s *solver) hostsAt(ip netip.Addr) map[int32]bool {
-	hosts := map[int32]bool{}
-	for d := range s.domains {
-		if s.locals[d][ip] > 0 {
-			h := s.domains[d].host
-			if h == 0 {
-				h = -1 - s.domains[d].source
-			}
-			hosts[h] = true
-		}
-	}
-	return hosts
-}
-
-// explain says why nobody can be named for an end of a flow.
-func (s *solver) explain(f *flow, end int, c *Culprit) {
-	here := [2]*endpoint{&f.src, &f.dst}[end]
-	c.Level = Unknown
-	recorded := false
-	var nearest *domain
-	var clockOf *clock
-	for d := range s.domains {
-		dom := &s.domains[d]
-		if len(dom.evidence) == 0 {
-			continue
-		}
-		recorded = true
-		if s.locals[d][here.ip] == 0 && len(s.locals[d]) > 0 {
-			continue
-		}
-		ck := s.clocks[clockKey{f.source, int32(d)}]
-		if nearest == nil || ck.ok && (!clockOf.ok || len(dom.evidence) > len(nearest.evidence)) {
-			nearest, clockOf = dom, ck
-		}
-	}
-	switch {
-	case !recorded:
-		c.Rule, c.Reason = RuleNoHost, "no recording of a host was given: add Procmon, Sysmon or Security events of the same time"
-	case nearest == nil:
-		c.Rule, c.Reason = RuleForeign, here.ip.String()+" is no address of a recorded host"
-	case !clockOf.ok:
-		c.Rule, c.Reason = RuleUnsolved, fmt.Sprintf("nothing ties the clock of %s to the capture's", clockOf.Source)
-	default:
-		first, last := clockOf.on(s.span(nearest, true), noFlow), clockOf.on(s.span(nearest, false), noFlow)
-		name := cmp.Or(clockOf.Host, clockOf.Source)
-		switch {
-		case f.start > last+int64(minWindow):
-			c.Rule, c.Reason = RuleOutside, fmt.Sprintf("no host event after %s (the recording of %s ends %v before)", clockTime(last), name, time.Duration(f.start-last).Round(time.Second))
-		case f.end < first-int64(minWindow):
-			c.Rule, c.Reason = RuleOutside, fmt.Sprintf("no host event before %s (the recording of %s begins %v later)", clockTime(first), name, time.Duration(first-f.end).Round(time.Second))
-		default:
-			c.Rule, c.Reason = RuleUnrecorded, fmt.Sprintf("the recording of %s has nothing on this connection", name)
-		}
-	}
-}
-
-// span gives the first or last time of a domain: of all the source's events where the source has one clock only.
-func (s *solver) span(d *domain, first bool) int64 {
-	src := &s.sources[d.source]
-	for o := range s.domains {
-		if q := &s.domains[o]; q != d && q.source == d.source && q.provider != d.provider {
-			src = nil
-			break
-		}
-	}
-	if src == nil || !src.seen || s.text[d.provider] != "Procmon" {
-		src = &source{first: d.first, last: d.last}
-	}
-	if first {
-		return src.first
-	}
-	return src.last
-}
-
-func clockTime(ns int64) string { return time.Unix(0, ns).UTC().Format("15:04:05") + " UTC" }
-
-func describe(p *Process) string {
-	return fmt.Sprintf("%s (%d)", cmp.Or(p.Name, "a process without a name"), p.PID)
 }

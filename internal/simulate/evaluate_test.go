@@ -152,8 +152,8 @@ func (c *Case) score(t *testing.T, res *attrib.Result, dir string, s *tally) {
 		default:
 			s.guessed[said.Level]++
 		}
-		if said.Level == attrib.Certain && (!right || c.Only == "capture") {
-			t.Errorf("%s: %v -> %v is %s's (%d), said to be %s's (%d) for certain by rule %s", c.Name, k.Source, k.Destination, want.Name, want.PID, said.Process.Name, said.Process.PID, said.Rule)
+		if said.Level >= attrib.Likely && (!right || c.Only == "capture") {
+			t.Errorf("%s: %v -> %v is %s's (%d), said to be %s's (%d), %s by rule %s", c.Name, k.Source, k.Destination, want.Name, want.PID, said.Process.Name, said.Process.PID, said.Level, said.Rule)
 		}
 	}
 }
